@@ -1,0 +1,247 @@
+"""config.toml as pydantic models, and the one way to load it.
+
+The defaults stand commented in config.toml; the user's own `~/.config/kwtui/config.toml` goes over
+them, a workspace's config.toml over both, `KWTUI_SECTION__KEY` in the environment over all.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+
+from engines import trust
+from engines.layers import Key, Layer, environment_layers, leaves, nested, overlay, read_layer
+from engines.settings_errors import environment_value, known_spelling, sentence
+from engines.workspace import CONFIG, assets, default_config, user_folder
+from glossary.errors import UserError
+from glossary.i18n import _
+
+EnvironmentName = Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")]
+
+
+class Section(BaseModel):
+    """A table of config.toml: unknown keys and wrong types are refused."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, use_attribute_docstrings=True, protected_namespaces=()
+    )
+
+
+class CaseSettings(Section):
+    """One fixed few-shot example of a strategy."""
+
+    text: str
+    keywords: list[str]
+
+
+class StrategySettings(Section):
+    """One strategy as data: one Extractor runs them all."""
+
+    kind: Literal["model", "dictionary"] = "model"
+    """A language model, or the longest glossary terms found in the text."""
+    model: str = "kw-mini"
+    """Name of a local model, or path of its folder."""
+    template: str = "ko"
+    """Name of a prompt template in prompts/, or its path."""
+    template_text: str = ""
+    """A prompt template written here; goes before `template`."""
+    language: Literal["ko", "en"] = "ko"
+    """Language of feedback and of the default instruction."""
+    instruction: str = ""
+    """The sentence that opens the prompt; empty: the template's own."""
+    kinds: list[str] = Field(default_factory=list)
+    """Kinds of keywords wanted, each "name" or "name: description"."""
+    definitions: dict[str, str] = Field(default_factory=dict)
+    """Terms explained by hand."""
+    notes: list[str] = Field(default_factory=list)
+    """Sentences that the prompt repeats."""
+    exclude: list[str] = Field(default_factory=list)
+    """Words that are no keywords."""
+    shots: int = Field(default=0, ge=0, le=64)
+    """Number of labeled examples in the prompt."""
+    shots_choice: Literal["fixed", "similar"] = "similar"
+    """`cases` as they stand, or the most similar ones of the labeled training split."""
+    cases: list[CaseSettings] = Field(default_factory=list)
+    """Fixed examples."""
+    glossary: bool = False
+    """Show the model the glossary entries that the text needs."""
+    glossary_limit: int = Field(default=8, ge=1, le=200)
+    """Glossary entries in a prompt at most."""
+    feedback_rounds: int = Field(default=0, ge=0, le=10)
+    """Times the model may be asked again."""
+    feedback_sources: list[Literal["missed", "excluded", "person"]] = Field(default_factory=list)
+    """What may be said to the model when it is asked again."""
+    passes: Literal["single", "by_kind", "clean_then_extract"] = "single"
+    """One prompt, one prompt a kind, or cleaning before extraction."""
+    constrained: bool = True
+    """Decode under a grammar: valid JSON, every keyword a piece of the text."""
+    allow_canonical: bool = False
+    """Let the grammar also take canonical forms of the glossary."""
+    boundaries: bool = True
+    """Dictionary: match whole morphemes only."""
+    max_new_tokens: int = Field(default=256, ge=1, le=8192)
+    """Tokens of an answer at most."""
+    batch_size: int = Field(default=16, ge=1, le=1024)
+    """Texts decoded together."""
+
+
+class ModelsSettings(Section):
+    """Where models lie and how they are loaded."""
+
+    folders: list[str] = Field(default_factory=lambda: ["models"])
+    """Folders that hold model folders; relative ones lie in the workspace."""
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    """auto: the GPU when there is one."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """auto: bfloat16 on a GPU, float32 on the CPU."""
+
+
+class ExtractionSettings(Section):
+    """What every extraction shares, whatever the strategy."""
+
+    strategy: str = "rag"
+    """The strategy of `kwtui extract` without --strategy."""
+    passage_chars: int = Field(default=1200, ge=50, le=1_000_000)
+    """Longer texts are split at sentences into passages of at most so many code points."""
+    passage_overlap: int = Field(default=120, ge=0, le=100_000)
+    """Code points that two neighbouring passages share at most."""
+
+
+class PlainTemplate(Section):
+    """The prompt of a base model without a chat template; {content} is the message."""
+
+    system: str = "{content}\n\n"
+    """The instruction."""
+    user: str = "Input: {content}\n"
+    """A text."""
+    assistant: str = "Output: {content}\n\n"
+    """An answer; the part before {content} opens the one to be generated."""
+    stop: list[str] = Field(default_factory=lambda: ["\n"])
+    """Strings that end an answer, beside the model's own end token."""
+
+
+class TrainingSettings(Section):
+    """What every training run shares; the rest stands in its recipe."""
+
+    threads: int = Field(default=0, ge=0, le=1024)
+    """CPU threads; 0: one a core."""
+
+
+class ServerSettings(Section):
+    """A server that may be called; nothing is sent anywhere without one."""
+
+    address: str
+    """URL of its OpenAI-compatible API."""
+    key_env: EnvironmentName = ""
+    """Name of the environment variable with the API key, never the key."""
+
+
+class ProgramsSettings(Section):
+    """Programs outside Python."""
+
+    folders: list[str] = Field(default_factory=list)
+    """Folders searched for programs before PATH."""
+
+
+class WorkspaceSettings(Section):
+    """The mark of a workspace, written by `kwtui init`."""
+
+    format: int = Field(default=1, ge=1, le=1)
+    """Version of the folder's layout."""
+
+
+class Settings(Section):
+    """Everything that config.toml can say."""
+
+    language: Literal["", "en", "ko"] = ""
+    """Language of the screen and of messages; empty: the locale's."""
+    workspace: WorkspaceSettings = Field(default_factory=WorkspaceSettings)
+    models: ModelsSettings = Field(default_factory=ModelsSettings)
+    extraction: ExtractionSettings = Field(default_factory=ExtractionSettings)
+    plain_template: PlainTemplate = Field(default_factory=PlainTemplate)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    strategies: dict[str, StrategySettings] = Field(default_factory=dict)
+    servers: dict[str, ServerSettings] = Field(default_factory=dict)
+    commands: dict[str, list[str]] = Field(default_factory=dict)
+    """Programs with their arguments that replace the ones found, by name."""
+    programs: ProgramsSettings = Field(default_factory=ProgramsSettings)
+
+    _origins: dict[Key, str] = PrivateAttr(default_factory=dict)
+    _ignored: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Settings of the workspace that wait for `kwtui trust`, each "key = value"."""
+        return self._ignored
+
+    def origin(self, key: Key) -> str:
+        """Where the value of `key` was written: a file, a variable, or "" for built in."""
+        return self._origins.get(key, "")
+
+    def model_folders(self, workspace: Path | None) -> list[Path]:
+        """Folders to search for models, in order; the embedded model's folder is the last."""
+        base = workspace or Path.cwd()
+        return [*(base / Path(name).expanduser() for name in self.models.folders), assets()]
+
+
+def load(
+    workspace: Path | None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    user: Path | None = None,
+) -> Settings:
+    """The effective settings for `workspace` (its folder, or None).
+
+    `user` is the user's own config.toml (default: the one in `user_folder`). Raises UserError
+    with file, key and nearest valid name.
+    """
+    environ = os.environ if environ is None else environ
+    layers = [read_layer(default_config()), read_layer(user or user_folder(environ) / CONFIG)]
+    ignored: tuple[str, ...] = ()
+    if workspace is not None:
+        own = read_layer(workspace / CONFIG)
+        ignored = _hold_back(own, workspace)
+        layers.append(own)
+    merged, origins = _merge(layers)
+    for variable, key, raw in environment_layers(environ):
+        found = known_spelling(Settings, merged, key)
+        value = environment_value(Settings, found, raw)
+        merged = overlay(merged, nested(found, value))
+        origins[found] = variable
+    settings = _validated(merged, origins)
+    settings._origins, settings._ignored = origins, ignored
+    if settings.extraction.passage_overlap >= settings.extraction.passage_chars:
+        raise UserError(
+            _("{file}: extraction.passage_overlap must be smaller than passage_chars.").format(
+                file=origins.get(("extraction", "passage_overlap"), CONFIG)
+            )
+        )
+    return settings
+
+
+def _validated(merged: dict[str, Any], origins: Mapping[Key, str]) -> Settings:
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise UserError(sentence(Settings, error.errors()[0], origins)) from None
+
+
+def _merge(layers: list[Layer]) -> tuple[dict[str, Any], dict[Key, str]]:
+    merged: dict[str, Any] = {}
+    origins: dict[Key, str] = {}
+    for layer in layers:
+        merged = overlay(merged, layer.values)
+        origins |= {key: layer.origin for key, _value in leaves(layer.values)}
+    return merged, origins
+
+
+def _hold_back(own: Layer, workspace: Path) -> tuple[str, ...]:
+    """Take the settings that need trust out of the workspace's layer, unless it has it."""
+    if trust.is_trusted(workspace, own.values):
+        return ()
+    waiting = tuple(trust.describe(own.values))
+    for name in trust.SECTIONS:
+        own.values.pop(name, None)
+    return waiting

@@ -1,0 +1,72 @@
+"""Trust: what a workspace that someone handed over may start or call, shown and confirmed once.
+
+Addresses of servers, commands and folders of programs count in a workspace's config.toml only
+after `kwtui trust`. What was confirmed is kept outside the workspace as a hash of those values,
+so that any change to them asks anew.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engines.layers import leaves
+from engines.workspace import user_folder
+from glossary.errors import FailedError, UserError
+from glossary.i18n import _
+
+SECTIONS = ("servers", "commands", "programs")
+
+
+def sensitive(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a workspace's settings that needs trust."""
+    return {name: values[name] for name in SECTIONS if values.get(name)}
+
+
+def describe(values: Mapping[str, Any]) -> list[str]:
+    """One `section.key = value` for each setting that needs trust."""
+    found = leaves(sensitive(values))
+    return [f"{'.'.join(key)} = {json.dumps(value, ensure_ascii=False)}" for key, value in found]
+
+
+def is_trusted(root: Path, values: Mapping[str, Any], store: Path | None = None) -> bool:
+    """Whether exactly these values were confirmed for the workspace in `root`."""
+    asked = sensitive(values)
+    return not asked or _read(store or _store()).get(str(root.resolve())) == _digest(asked)
+
+
+def confirm(root: Path, values: Mapping[str, Any], store: Path | None = None) -> None:
+    """Remember that a person has seen and confirmed these values; FailedError if unwritable."""
+    path = store or _store()
+    known = _read(path) | {str(root.resolve()): _digest(sensitive(values))}
+    temporary = path.with_suffix(".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary.write_text(json.dumps(known, indent=1, ensure_ascii=False), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise FailedError(
+            _("Cannot write {path}: {error}.").format(path=path, error=error.strerror)
+        ) from None
+
+
+def _store() -> Path:
+    return user_folder() / "trust.json"
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    canonical = json.dumps(values, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError):
+        raise UserError(
+            _("{path} cannot be read; delete it and run kwtui trust again.").format(path=path)
+        ) from None
+    return known if isinstance(known, dict) else {}

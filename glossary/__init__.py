@@ -1,0 +1,1 @@
+"""The terms of a domain: the ground floor, which imports no engine and no screen."""

@@ -1,0 +1,1 @@
+"""The face of the workbench: command line and terminal application."""

@@ -1,0 +1,1 @@
+"""Texts and their labels: how they are read, kept, split and written."""

@@ -1,0 +1,1 @@
+"""How good predictions are, and whether a difference between two strategies is real."""

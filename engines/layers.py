@@ -69,8 +69,10 @@ def overlay(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(below)
     for name, value in above.items():
         current = merged.get(name)
-        both = isinstance(current, dict) and isinstance(value, dict)
-        merged[name] = overlay(current, value) if both else value
+        if isinstance(current, dict) and isinstance(value, dict):
+            merged[name] = overlay(current, value)
+        else:
+            merged[name] = value
     return merged
 
 

@@ -110,16 +110,14 @@ class ExtractionSettings(Section):
 
 
 class PlainTemplate(Section):
-    """The prompt of a base model without a chat template; {content} is the message."""
+    """How a base model without a chat template is asked; {content} is the message."""
 
-    system: str = "{content}\n\n"
-    """The instruction."""
-    user: str = "Input: {content}\n"
-    """A text."""
-    assistant: str = "Output: {content}\n\n"
-    """An answer; the part before {content} opens the one to be generated."""
-    stop: list[str] = Field(default_factory=lambda: ["\n"])
-    """Strings that end an answer, beside the model's own end token."""
+    user: str = "{content}"
+    """A prompt, up to where the answer begins."""
+    assistant: str = " {content}"
+    """An answer."""
+    separator: str = "\n\n"
+    """What stands between an answer and the next prompt."""
 
 
 class TrainingSettings(Section):

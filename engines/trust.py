@@ -21,7 +21,8 @@ SECTIONS = ("servers", "commands", "programs")
 
 def sensitive(values: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a workspace's settings that needs trust."""
-    return {name: values[name] for name in SECTIONS if values.get(name)}
+    named = {name: values[name] for name in SECTIONS if name in values}
+    return named if any(value for _key, value in leaves(named)) else {}
 
 
 def describe(values: Mapping[str, Any]) -> list[str]:

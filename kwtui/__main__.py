@@ -1,0 +1,23 @@
+"""The entry point: `kwtui` and `python -m kwtui`."""
+
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    from kwtui.cli import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+def _forget_working_directory() -> None:
+    """`python -m` looks for every import in the working directory first: no planted modules."""
+    here = Path.cwd().resolve()
+    if not sys.flags.safe_path and here != Path(__file__).resolve().parent.parent:
+        sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != here]
+
+
+if __name__ == "__main__":
+    _forget_working_directory()
+    main()

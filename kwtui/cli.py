@@ -1,0 +1,175 @@
+"""The root of the command line: which commands there are, loaded only when they are called."""
+
+import difflib
+import importlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+# Plain help: rich costs more time than the rest of the command line together.
+os.environ.setdefault("TYPER_USE_RICH", "0")
+
+import typer
+import typer.core
+import typer.main
+
+from engines.layers import read_layer, toml_value
+from engines.workspace import CONFIG, Workspace, default_config, user_folder
+from glossary import i18n
+from glossary.errors import UserError
+from glossary.i18n import _
+from kwtui import context, failures
+
+CATALOGUES = Path(__file__).resolve().parent / "locale"
+
+
+def summaries() -> dict[str, str]:
+    """The commands in the order of the help, each with its sentence."""
+    return {
+        "demo": _("Run the embedded demo: every strategy on its texts, as a table."),
+        "init": _("Make a workspace for a domain."),
+        "trust": _("Show and confirm what a workspace may start or call."),
+        "config": _("Show the settings in force and where they come from."),
+        "extract": _("Extract keywords from a file or from stdin."),
+        "score": _("Compare predictions with gold keywords."),
+        "glossary": _("Add, look up, import and export terms."),
+        "data": _("Import, export and split labeled texts."),
+        "train": _("Train a model from a recipe."),
+        "models": _("List the local models."),
+    }
+
+
+class CommandTable(typer.core.TyperGroup):
+    """The commands by name; a module of `kwtui.commands` is imported when its name is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Every name, in the order of the help."""
+        return list(summaries())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name; what is close to it is said when there is none."""
+        if cmd_name not in summaries():
+            near = difflib.get_close_matches(cmd_name, summaries(), n=1)
+            if near:
+                ctx.fail(
+                    _("No such command: {name}; did you mean {near}?").format(
+                        name=cmd_name, near=near[0]
+                    )
+                )
+            return None
+        module = importlib.import_module(f"kwtui.commands.{cmd_name}")
+        if hasattr(module, "app"):
+            command: Any = typer.main.get_group(module.app)
+        else:
+            app = typer.Typer(add_completion=False)
+            app.command(cmd_name)(module.command)
+            command = typer.main.get_command(app)
+        command.name, command.help = cmd_name, summaries()[cmd_name]
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The table of the help, without loading a command."""
+        with formatter.section(_("Commands")):
+            formatter.write_dl(list(summaries().items()))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; an interrupt and a closed pipe end here, before typer sees them."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, BrokenPipeError) as error:
+            raise typer.Exit(failures.report(error)) from None
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code."""
+    os.umask(0o077)
+    _streams()
+    i18n.use(_configured_language(arguments), CATALOGUES)
+    try:
+        code = typer.main.get_command(_root()).main(list(arguments), "kwtui", standalone_mode=True)
+        return int(code or 0)
+    except SystemExit as done:
+        return _flushed(done.code if isinstance(done.code, int) else 1)
+    except (Exception, KeyboardInterrupt) as error:
+        return failures.report(error)
+
+
+def _root() -> typer.Typer:
+    app = typer.Typer(
+        cls=CommandTable,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        invoke_without_command=True,
+        help=_("Teach a language model the keywords of a domain."),
+    )
+
+    @app.callback()
+    def root(
+        ctx: typer.Context,
+        workspace: Path | None = typer.Option(
+            None, "-w", "--workspace", metavar="DIR", help=_("The workspace; else the one around.")
+        ),
+        version: bool = typer.Option(False, "--version", help=_("Print the version.")),
+    ) -> None:
+        if version:
+            from importlib.metadata import version as installed
+
+            typer.echo(f"kwtui {installed('kwtui')}")
+            raise typer.Exit
+        if ctx.invoked_subcommand is None:
+            typer.echo(ctx.get_help())
+            raise typer.Exit
+        context.name_workspace(workspace)
+        found = context.workspace()
+        if found and found.shared:
+            os.umask(0o007)
+
+    return app
+
+
+def _streams() -> None:
+    """Data is UTF-8 with plain newlines wherever it goes; a terminal never fails on a character."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            if stream.isatty():
+                stream.reconfigure(errors="backslashreplace")
+            else:
+                stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def _flushed(code: int) -> int:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        return failures.report(error)
+    return code
+
+
+def _configured_language(arguments: Sequence[str]) -> str:
+    """`language` of the settings, read before pydantic is; faults in them are told later."""
+    files = [user_folder() / CONFIG, default_config()]
+    folder = _named_folder(arguments) or os.environ.get("KWTUI_WORKSPACE")
+    found = Path(folder) if folder else getattr(Workspace.find(Path.cwd()), "root", None)
+    if found:
+        files.insert(0, found / CONFIG)
+    values = [os.environ.get("KWTUI_LANGUAGE", "")]
+    for file in files:
+        try:
+            values.append(read_layer(file).values.get("language", ""))
+        except UserError:
+            continue
+    return next((str(toml_value(str(v))) for v in values if v in i18n.LANGUAGES), "")
+
+
+def _named_folder(arguments: Sequence[str]) -> str | None:
+    for at, argument in enumerate(arguments):
+        if argument in {"-w", "--workspace"}:
+            return next(iter(arguments[at + 1 :]), None)
+        if argument.startswith("--workspace="):
+            return argument.partition("=")[2]
+        if not argument.startswith("-"):
+            return None
+    return None

@@ -21,7 +21,7 @@ from engines.workspace import CONFIG, Workspace, default_config, user_folder
 from glossary import i18n
 from glossary.errors import UserError
 from glossary.i18n import _
-from kwtui import context, failures
+from kwtui import context, failures, usage
 
 CATALOGUES = Path(__file__).resolve().parent / "locale"
 
@@ -68,7 +68,7 @@ class CommandTable(typer.core.TyperGroup):
             app.command(cmd_name)(module.command)
             command = typer.main.get_command(app)
         command.name, command.help = cmd_name, summaries()[cmd_name]
-        return command
+        return usage.localise(command)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The table of the help, without loading a command."""
@@ -89,11 +89,13 @@ def run(arguments: Sequence[str]) -> int:
     _streams()
     i18n.use(_configured_language(arguments), CATALOGUES)
     try:
-        code = typer.main.get_command(_root()).main(list(arguments), "kwtui", standalone_mode=True)
-        return int(code or 0)
-    except SystemExit as done:
-        return _flushed(done.code if isinstance(done.code, int) else 1)
-    except (Exception, KeyboardInterrupt) as error:
+        command = usage.localise(typer.main.get_command(_root()))
+        code = int(command.main(list(arguments), "kwtui", standalone_mode=False) or 0)
+        sys.stdout.flush()
+        return code
+    except Exception as error:
+        return failures.report(error)
+    except KeyboardInterrupt as error:
         return failures.report(error)
 
 
@@ -138,14 +140,6 @@ def _streams() -> None:
                 stream.reconfigure(errors="backslashreplace")
             else:
                 stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
-
-
-def _flushed(code: int) -> int:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError as error:
-        return failures.report(error)
-    return code
 
 
 def _configured_language(arguments: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from engines.workspace import state_folder
 from glossary.errors import UserError
 from glossary.i18n import _
 from glossary.text import printable
+from kwtui import usage
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -24,6 +25,9 @@ def report(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         _say(_("Interrupted; what was written so far stays."))
         return INTERRUPTED
+    if hasattr(error, "format_message"):
+        _say(usage.sentence(error))
+        return 2
     if isinstance(error, UserError):
         _say(error.sentence)
         return error.exit_code

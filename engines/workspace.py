@@ -129,14 +129,14 @@ class Workspace:
             raise UserError(
                 _("{path} exists and is not an empty folder; name a new one.").format(path=root)
             )
-        root.mkdir(parents=True, exist_ok=True)
-        space = cls(root.resolve())
-        for folder in (space.models, space.runs, space.reports, space.prompts):
-            folder.mkdir()
         config = _NEW_CONFIG
         if demo:
             config += "\n" + (assets() / "demo" / CONFIG).read_text(encoding="utf-8")
+        root.mkdir(parents=True, exist_ok=True)
+        space = cls(root.resolve())
         space.config.write_text(config, encoding="utf-8")
+        for folder in (space.models, space.runs, space.reports, space.prompts):
+            folder.mkdir()
         return space
 
 

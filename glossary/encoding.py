@@ -71,7 +71,7 @@ def detect(chunks: Iterable[bytes], encoding: str | None = None, *, where: str =
 
 
 def refuse_document(head: bytes, *, where: str) -> None:
-    """Refuse PDF, HWP, Office and zip files by their first bytes, with the way to turn them into text.
+    """Refuse PDF, HWP, Office and zip files by their first bytes, with the way to make them text.
 
     Raises UserError; returns silently for anything that may be text.
     """

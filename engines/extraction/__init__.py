@@ -1,0 +1,1 @@
+"""From a text to its keywords: prompts, answers, feedback, and the ground under them."""

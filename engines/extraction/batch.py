@@ -1,0 +1,154 @@
+"""The rows of a running batch: started together or one by one, stepped together, ended alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from engines.extraction.grammar import GrammarCompiler, close_array, whole_strings
+
+if TYPE_CHECKING:
+    from llguidance import LLMatcher
+
+    from engines.models.slots import Head, PlainCache, SlotCache
+
+# A model that repeats itself so often is in a loop; what it repeats is dropped anyway.
+_MAX_REPEATS = 3
+_PREFILL_TOKENS = 4096
+
+
+@dataclass(slots=True)
+class Row:
+    """One answer in the making.
+
+    `tokens` is the prompt; `length` tokens of prompt and answer are in the cache, and `next`
+    goes in with the coming step. `end` says why the answer is over: "whole", "limit", "stuck"
+    (the grammar leaves no token) or "loop".
+    """
+
+    index: int
+    tokens: list[int]
+    stop_ids: tuple[int, ...] = ()
+    stop: tuple[str, ...] = ()
+    matcher: "LLMatcher | None" = None
+    new: list[int] = field(default_factory=list)
+    length: int = 0
+    next: int = 0
+    end: str = ""
+
+
+class Batch:
+    """Rows that a model continues together, greedily, over one cache."""
+
+    def __init__(
+        self,
+        cache: "SlotCache | PlainCache",
+        tokenizer: Any,
+        compiler: GrammarCompiler | None,
+        *,
+        device: Any,
+        max_new_tokens: int,
+    ) -> None:
+        self.rows: list[Row] = []
+        self._cache = cache
+        self._tokenizer = tokenizer
+        self._compiler = compiler
+        self._device = device
+        self._limit = max_new_tokens
+
+    def admit(self, rows: Sequence[Row], head: "Head", shared: int) -> None:
+        """Start `rows`, whose first `shared` tokens are in `head`: all but their last token."""
+        first = len(self.rows)
+        if shared:
+            self._cache.load(head, first, len(rows), shared)
+        tails = [row.tokens[shared:-1] for row in rows]
+        if any(tails):
+            chunk = max(64, _PREFILL_TOKENS // len(rows))
+            self._cache.prefill(first, tails, shared, chunk)
+        for row in rows:
+            row.length = len(row.tokens) - 1
+            row.next = row.tokens[-1]
+        self.rows.extend(rows)
+
+    def step(self) -> list[Row]:
+        """One token for every row; the rows whose answers ended are handed out."""
+        tokens = torch.tensor([[row.next] for row in self.rows], device=self._device)
+        positions = torch.tensor([[row.length] for row in self.rows], device=self._device)
+        logits = self._cache.forward(0, tokens, positions)[:, -1]
+        best: list[int] = logits.argmax(-1).tolist()
+        for row, token, scores in zip(self.rows, best, logits, strict=True):
+            row.length += 1
+            if row.matcher is None:
+                self._take_free(row, token)
+            else:
+                self._take_legal(row, row.matcher, token, scores)
+            if not row.end and len(row.new) >= self._limit:
+                row.end = "limit"
+        return self._leave()
+
+    def _take_free(self, row: Row, token: int) -> None:
+        if token in row.stop_ids:
+            row.end = "whole"
+            return
+        row.new.append(token)
+        row.next = token
+        if row.stop and any(end in self._free_text(row) for end in row.stop):
+            row.end = "whole"
+
+    def _take_legal(self, row: Row, matcher: "LLMatcher", token: int, scores: torch.Tensor) -> None:
+        """The best token that the grammar allows; mostly that is the best of all."""
+        if matcher.try_consume_tokens([token]) != 1:
+            allowed = _allowed(matcher, len(scores))
+            if not len(allowed):
+                row.end = "stuck"
+                return
+            token = int(allowed[int(scores[torch.from_numpy(allowed).to(scores.device)].argmax())])
+            matcher.consume_token(token)
+        row.new.append(token)
+        row.next = token
+        if matcher.is_stopped():
+            row.end = "stuck" if matcher.is_error() else "whole"
+        elif self._repeats(row) >= _MAX_REPEATS:
+            row.end = "loop"
+
+    def _repeats(self, row: Row) -> int:
+        """How many keywords the row has repeated, counted anew when a token closes a string."""
+        assert self._compiler is not None
+        if not self._compiler.has_quote(row.new[-1]):
+            return 0
+        words = whole_strings(self._compiler.text(row.new))
+        return len(words) - len(set(words))
+
+    def _leave(self) -> list[Row]:
+        """Take out the rows that ended; the last rows move into their places."""
+        ended = [row for row in self.rows if row.end]
+        for place in range(len(self.rows) - 1, -1, -1):
+            if self.rows[place].end:
+                last = self.rows.pop()
+                if place < len(self.rows):
+                    self._cache.move(len(self.rows), place, last.length)
+                    self.rows[place] = last
+        return ended
+
+    def raw(self, row: Row) -> tuple[str, bool]:
+        """The answer of an ended row, and whether its cut-off array had to be closed."""
+        if row.matcher is None:
+            text = self._free_text(row)
+            cuts = [text.index(end) for end in row.stop if end in text]
+            return (text[: min(cuts)] if cuts else text), False
+        assert self._compiler is not None
+        text = self._compiler.text(row.new)
+        return (text, False) if row.end == "whole" else (close_array(text), True)
+
+    def _free_text(self, row: Row) -> str:
+        return str(self._tokenizer.decode(row.new, skip_special_tokens=True))
+
+
+def _allowed(matcher: "LLMatcher", vocabulary: int) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    """Ids of the tokens that may come next, ascending; none when the matcher gave up."""
+    if matcher.is_error():
+        return np.empty(0, dtype=np.int64)
+    mask = np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8)
+    return np.flatnonzero(np.unpackbits(mask, bitorder="little")[:vocabulary])

@@ -1,0 +1,1 @@
+"""Local models: found, loaded, and asked in the words they were trained on."""

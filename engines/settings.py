@@ -210,20 +210,24 @@ def load(
         origins[found] = variable
     settings = _validated(merged, origins)
     settings._origins, settings._ignored = origins, ignored
-    if settings.extraction.passage_overlap >= settings.extraction.passage_chars:
-        raise UserError(
-            _("{file}: extraction.passage_overlap must be smaller than passage_chars.").format(
-                file=origins.get(("extraction", "passage_overlap"), CONFIG)
-            )
-        )
     return settings
 
 
 def _validated(merged: dict[str, Any], origins: Mapping[Key, str]) -> Settings:
     try:
-        return Settings.model_validate(merged)
+        settings = Settings.model_validate(merged)
     except ValidationError as error:
         raise UserError(sentence(Settings, error.errors()[0], origins)) from None
+    extraction = settings.extraction
+    if extraction.passage_overlap >= extraction.passage_chars:
+        keys = [("extraction", "passage_overlap"), ("extraction", "passage_chars")]
+        files = dict.fromkeys(origins[key] for key in keys if key in origins)
+        raise UserError(
+            _("{file}: extraction.passage_overlap must be smaller than passage_chars.").format(
+                file=", ".join(files)
+            )
+        )
+    return settings
 
 
 def _merge(layers: list[Layer]) -> tuple[dict[str, Any], dict[Key, str]]:

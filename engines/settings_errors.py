@@ -81,10 +81,12 @@ def sentence(model: Model, error: Mapping[str, Any], origins: Mapping[Key, str])
 
 
 def _origin(key: Key, origins: Mapping[Key, str]) -> str:
+    """Where `key` was written, or else something beside it in the nearest table."""
     for length in range(len(key), 0, -1):
-        for known, origin in origins.items():
-            if known[:length] == key[:length]:
-                return origin
+        prefix = key[:length]
+        near = [origin for known, origin in origins.items() if known[:length] == prefix]
+        if near:
+            return origins.get(prefix, near[-1])
     return "config.toml"
 
 

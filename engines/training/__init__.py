@@ -1,0 +1,1 @@
+"""Training: recipes, examples, and the runs that make a model."""

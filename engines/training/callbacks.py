@@ -1,0 +1,77 @@
+"""What is done at each step of a transformers Trainer: the weighted loss, and events."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from transformers import Trainer, TrainerCallback
+
+from engines.events import EventLog
+
+
+class WeightedTrainer(Trainer):  # type: ignore[misc]
+    """A Trainer whose loss is the weighted mean over tokens; batches carry `weights`."""
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """Cross entropy of each next token times its weight, divided by the sum of weights.
+
+        Only positions that weigh something go through the output matrix: with a loss on the
+        answer alone that is a small part of them.
+        """
+        ids, weights = inputs["input_ids"], inputs["weights"][:, 1:]
+        chosen = weights > 0
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.args.bf16):
+            decoder = model.get_decoder()
+            outputs = decoder(
+                input_ids=ids, attention_mask=inputs["attention_mask"], use_cache=False
+            )
+            logits = model.get_output_embeddings()(outputs.last_hidden_state[:, :-1][chosen])
+        losses = torch.nn.functional.cross_entropy(
+            logits.float(), ids[:, 1:][chosen], reduction="none"
+        )
+        weight = weights[chosen]
+        loss = (losses * weight).sum() / weight.sum()
+        return (loss, outputs) if return_outputs else loss
+
+
+class EventCallback(TrainerCallback):  # type: ignore[misc]
+    """Writes each log line of the Trainer as an event, with the tokens seen so far."""
+
+    def __init__(self, events: EventLog, tokens_per_step: list[int]) -> None:
+        self.events = events
+        self.tokens_per_step = tokens_per_step
+        self._last: tuple[float, int] | None = None
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Write loss, learning rate, tokens and tokens a second."""
+        logs = kwargs.get("logs") or {}
+        if "loss" not in logs:
+            return
+        tokens = sum(self.tokens_per_step[: state.global_step])
+        now = time.monotonic()
+        rate = None
+        if self._last is not None and now > self._last[0]:
+            rate = round((tokens - self._last[1]) / (now - self._last[0]), 1)
+        self._last = (now, tokens)
+        self.events.write(
+            "step",
+            step=state.global_step,
+            steps=state.max_steps,
+            loss=logs["loss"],
+            learning_rate=logs.get("learning_rate"),
+            grad_norm=logs.get("grad_norm"),
+            tokens=tokens,
+            tokens_per_second=rate,
+        )
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Write that a checkpoint is on disk."""
+        self.events.write("checkpoint", step=state.global_step)

@@ -1,0 +1,132 @@
+"""Recipes: a training run as a TOML file that reproduces it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from glossary.errors import UserError
+from glossary.i18n import _
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class ModelShape(_Strict):
+    """A new model: Gemma 3 text architecture with tied embeddings."""
+
+    hidden_size: int = Field(256, ge=16, description="width of the residual stream")
+    layers: int = Field(5, ge=1, description="number of decoder layers")
+    heads: int = Field(4, ge=1, description="attention heads")
+    kv_heads: int = Field(2, ge=1, description="key and value heads")
+    head_dim: int = Field(64, ge=8, description="width of a head")
+    intermediate_size: int = Field(768, ge=16, description="width of the feed-forward layer")
+    context: int = Field(2048, ge=128, description="longest input in tokens")
+
+
+class VocabularyShape(_Strict):
+    """A new SentencePiece vocabulary of single characters and JSON delimiters."""
+
+    min_count: int = Field(3, ge=1, description="a character enters when it is seen this often")
+    extra: str = Field("", description="characters that enter in any case")
+
+
+class DataSource(_Strict):
+    """A file of labeled texts (JSON Lines, also .xz) and how often each text is used."""
+
+    file: str
+    weight: int = Field(1, ge=1, description="times each text is drawn in one pass")
+    note: str = Field("", description="a note line that marks this source in the prompt")
+    note_share: float = Field(0.9, ge=0, le=1, description="share of prompts that carry the note")
+
+
+class Data(_Strict):
+    """What a model is trained on."""
+
+    sources: list[DataSource]
+    kinds: str = Field("", description="TSV of kinds: label, names, english, description, held_out")
+    exclude_terms: str = Field(
+        "", description="file of words; a text that holds one is left out of training"
+    )
+
+
+class Variety(_Strict):
+    """Shares (0 to 1) of prompts that carry each part, so that a model learns to use them all."""
+
+    plain_first: float = Field(0.15, ge=0, le=1, description="first share of tokens: bare prompts")
+    wording: float = Field(0.4, ge=0, le=1, description="instruction in another wording")
+    english: float = Field(0.07, ge=0, le=1, description="English template")
+    kinds: float = Field(0.45, ge=0, le=1, description="names the kinds wanted")
+    absent_kinds: float = Field(0.35, ge=0, le=1, description="of these: no such kind in the text")
+    descriptions: float = Field(0.3, ge=0, le=1, description="of these: with descriptions")
+    terms: float = Field(0.3, ge=0, le=1, description="glossary lines")
+    exclude: float = Field(0.1, ge=0, le=1, description="words that are no keywords")
+    shots: float = Field(0.1, ge=0, le=1, description="one to three solved examples")
+    feedback: float = Field(0.08, ge=0, le=1, description="a second turn with feedback")
+    invented: float = Field(0.1, ge=0, le=1, description="a keyword replaced by an invented word")
+
+
+class Optimisation(_Strict):
+    """How the weights are moved."""
+
+    tokens: int = Field(20_000_000, ge=1000, description="padded training tokens in all")
+    tokens_per_batch: int = Field(3072, ge=128, description="padded tokens a step")
+    learning_rate: float = Field(1.5e-3, gt=0)
+    warmup_steps: int = Field(200, ge=0)
+    weight_decay: float = Field(0.05, ge=0)
+    text_loss_weight: float = Field(0.3, ge=0, le=1, description="loss weight of the text's tokens")
+    max_length: int = Field(640, ge=32, description="longer examples get a bare prompt")
+    precision: Literal["float32", "bf16"] = Field("bf16", description="autocast type")
+    save_steps: int = Field(500, ge=1, description="steps between checkpoints")
+    threads: int = Field(0, ge=0, description="CPU threads; 0 takes all cores")
+
+
+class ScratchRecipe(_Strict):
+    """A model from nothing: vocabulary, weights and training in one recipe."""
+
+    method: Literal["scratch"] = "scratch"
+    name: str = "model"
+    seed: int = 7
+    model: ModelShape = ModelShape()  # type: ignore[call-arg]
+    vocabulary: VocabularyShape = VocabularyShape()  # type: ignore[call-arg]
+    data: Data
+    variety: Variety = Variety()  # type: ignore[call-arg]
+    optimisation: Optimisation = Optimisation()  # type: ignore[call-arg]
+
+
+def load_recipe(path: Path, overrides: dict[str, Any] | None = None) -> ScratchRecipe:
+    """Read and check a recipe. Raises UserError with file, key and reason."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(_("{path}: there is no such recipe.").format(path=path)) from None
+    except IsADirectoryError:
+        raise UserError(
+            _("{path} is a folder; name the recipe.toml in it.").format(path=path)
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(
+            _("{path}: the recipe cannot be read: {reason}").format(path=path, reason=error)
+        ) from error
+    for key, value in (overrides or {}).items():
+        _set(values, key.split("."), value)
+    try:
+        return ScratchRecipe.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UserError(
+            _("{path}: {key}: {reason}. Mend this key of the recipe.").format(
+                path=path, key=key, reason=first["msg"]
+            )
+        ) from error
+
+
+def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        values = values.setdefault(key, {})
+    values[keys[-1]] = value

@@ -1,0 +1,211 @@
+"""A model from nothing: its data, its vocabulary and its first weights."""
+
+from __future__ import annotations
+
+import json
+import lzma
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from engines.training.recipe import Data, ModelShape, ScratchRecipe, VocabularyShape
+from engines.training.variety import Labeled
+from glossary.errors import UserError
+from glossary.i18n import _
+from glossary.text import normalise
+
+# Pieces that are one token each: turns, the line end, the delimiters of a JSON array, and words
+# that stand in every prompt of the default template and hardly ever in a text.
+WHOLE_PIECES = (
+    *("<start_of_turn>", "<end_of_turn>", "<mask>", "\n", '["', '","', '"]', "[]"),
+    *("user\n", "model\n", "다음", "키워드를", "JSON", "배열로", "답하세요.", "글:", "답:"),
+)
+
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% set system = '' %}"
+    "{% if messages[0]['role'] == 'system' %}"
+    "{% set system = messages[0]['content'] + '\n\n' %}{% set messages = messages[1:] %}{% endif %}"
+    "{% for message in messages %}"
+    "{% set role = 'model' if message['role'] == 'assistant' else message['role'] %}"
+    "<start_of_turn>{{ role }}\n"
+    "{% if loop.first %}{{ system }}{% endif %}{{ message['content'] }}<end_of_turn>\n"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+)
+
+
+def read_source(path: Path) -> Iterator[dict[str, Any]]:
+    """Records of a JSON Lines file, xz-compressed or not."""
+    if not path.is_file():
+        raise UserError(_("{path}: the recipe's data file is not there.").format(path=path))
+    opener = lzma.open if path.suffix == ".xz" else open
+    with opener(path, "rt", encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def read_labeled(data: Data, folder: Path) -> tuple[list[Labeled], list[int], int]:
+    """Texts, how often each is drawn, and how many were left out for a word of `exclude_terms`."""
+    matcher = _word_search(folder / data.exclude_terms) if data.exclude_terms else None
+    records: list[Labeled] = []
+    weights: list[int] = []
+    left_out = 0
+    for source in data.sources:
+        for row in read_source(folder / source.file):
+            if normalise(row["text"]) != row["text"]:
+                continue
+            if matcher is not None and next(matcher.iter(row["text"]), None) is not None:
+                left_out += 1
+                continue
+            spans = tuple((s, e, label) for s, e, label in row.get("spans", ()))
+            labeled = Labeled(
+                row["text"], tuple(row["keywords"]), spans, source.note, source.note_share
+            )
+            records.append(labeled)
+            weights.append(source.weight)
+    return records, weights, left_out
+
+
+def _word_search(path: Path) -> Any:
+    import ahocorasick
+
+    automaton = ahocorasick.Automaton()
+    for word in path.read_text(encoding="utf-8").split("\n"):
+        if word:
+            automaton.add_word(word, word)
+    automaton.make_automaton()
+    return automaton
+
+
+def character_set(texts: Sequence[str], shape: VocabularyShape) -> list[str]:
+    """Characters of the vocabulary: KS X 1001 syllables, ASCII, and those seen often enough."""
+    counts = Counter(char for text in texts for char in text)
+    chars = {c for c, n in counts.items() if n >= shape.min_count}
+    chars |= {
+        bytes([row, cell]).decode("euc-kr")
+        for row in range(0xB0, 0xC9)
+        for cell in range(0xA1, 0xFF)
+    }
+    chars |= {chr(code) for code in range(33, 127)} | set(shape.extra)
+    return sorted(c for c in chars if not c.isspace())
+
+
+def build_tokenizer(texts: Sequence[str], shape: VocabularyShape, folder: Path) -> Any:
+    """Train a SentencePiece BPE model of single characters with byte fallback, and load it.
+
+    One piece a character: a word then has the same pieces inside the text and in the answer,
+    which is what copying needs.
+    """
+    import sentencepiece
+
+    chars = character_set(texts, shape)
+    known = {*chars, " "}
+    lines = ("".join(c for c in text if c in known) for text in texts)
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines),
+        model_prefix=str(folder / "tokenizer"),
+        model_type="bpe",
+        vocab_size=4 + 256 + len(WHOLE_PIECES) + len(chars) + 1,
+        max_sentencepiece_length=1,
+        byte_fallback=True,
+        character_coverage=1.0,
+        required_chars="".join(chars),
+        user_defined_symbols=list(WHOLE_PIECES),
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        add_dummy_prefix=False,
+        hard_vocab_limit=False,
+        pad_id=0,
+        eos_id=1,
+        bos_id=2,
+        unk_id=3,
+        pad_piece="<pad>",
+        eos_piece="<eos>",
+        bos_piece="<bos>",
+        unk_piece="<unk>",
+        num_threads=1,
+        minloglevel=2,
+    )
+    (folder / "tokenizer.vocab").unlink()
+    return _save_tokenizer(folder)
+
+
+def _save_tokenizer(folder: Path) -> Any:
+    """Write tokenizer.json and its config beside tokenizer.model, in step with it, and load them."""
+    from tokenizers import AddedToken
+    from tokenizers.processors import TemplateProcessing
+    from transformers import AutoTokenizer, GemmaTokenizer
+
+    tokenizer = GemmaTokenizer.from_pretrained(folder)
+    fast = tokenizer.backend_tokenizer
+    fast.add_tokens([AddedToken(p, normalized=False) for p in WHOLE_PIECES if p[0] != "<"])
+    fast.add_special_tokens([AddedToken(p, normalized=False) for p in WHOLE_PIECES if p[0] == "<"])
+    fast.post_processor = TemplateProcessing(
+        single="<bos> $A",
+        pair="<bos> $A <bos> $B",
+        special_tokens=[("<bos>", tokenizer.bos_token_id)],
+    )
+    state = json.loads(fast.to_str())
+    for token in state["added_tokens"]:
+        token["special"] = token["content"].startswith("<")
+    (folder / "tokenizer.json").write_text(
+        json.dumps(state, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+    )
+    config = {
+        "tokenizer_class": "GemmaTokenizer",
+        "bos_token": "<bos>",
+        "eos_token": "<eos>",
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+        "mask_token": "<mask>",
+        "extra_special_tokens": ["<start_of_turn>", "<end_of_turn>"],
+        "add_bos_token": True,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def build_model(shape: ModelShape, tokenizer: Any, seed: int) -> Any:
+    """A Gemma 3 text model with random weights, its generation config set to stop at turn ends."""
+    import torch
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+    turn_end = tokenizer.convert_tokens_to_ids("<end_of_turn>")
+    config = Gemma3TextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=shape.hidden_size,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
+        head_dim=shape.head_dim,
+        intermediate_size=shape.intermediate_size,
+        max_position_embeddings=shape.context,
+        sliding_window=shape.context,
+        layer_types=["full_attention"] * shape.layers,
+        query_pre_attn_scalar=shape.head_dim,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=[tokenizer.eos_token_id, turn_end],
+        tie_word_embeddings=True,
+        dtype="float32",
+    )
+    torch.manual_seed(seed)
+    model = Gemma3ForCausalLM(config)
+    model.generation_config.eos_token_id = [turn_end, tokenizer.eos_token_id]
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.generation_config.bos_token_id = tokenizer.bos_token_id
+    model.generation_config.do_sample = False
+    return model
+
+
+def data_folder(recipe_path: Path) -> Path:
+    """Files that a recipe names lie beside it."""
+    return recipe_path.resolve().parent
+
+
+def source_texts(recipe: ScratchRecipe, folder: Path) -> list[str]:
+    """All texts that the recipe's vocabulary is made from."""
+    records, _weights, _left = read_labeled(recipe.data, folder)
+    return [record.text for record in records]

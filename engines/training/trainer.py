@@ -1,0 +1,163 @@
+"""The run itself: examples in, checkpoints and events out, resumed where it was cut off."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from engines.events import EventLog
+from engines.training.examples import Encoded, batches_by_tokens, collate, encode_sample
+from engines.training.recipe import ScratchRecipe
+from engines.training.scratch import build_model, build_tokenizer, read_labeled
+from engines.training.variety import Labeled, PromptMaker, read_kinds
+
+
+def train_scratch(recipe: ScratchRecipe, folder: Path, out: Path) -> Path:
+    """Train a new model and write it to `out`/model; files of the recipe lie in `folder`.
+
+    A run that was cut off goes on from its last checkpoint when started again on the same `out`.
+    Returns the model's folder.
+    """
+    import torch
+
+    out.mkdir(parents=True, exist_ok=True)
+    model_dir = out / "model"
+    model_dir.mkdir(exist_ok=True)
+    torch.set_num_threads(recipe.optimisation.threads or os.cpu_count() or 1)
+    records, weights, left_out = read_labeled(recipe.data, folder)
+    tokenizer = build_tokenizer([r.text for r in records], recipe.vocabulary, model_dir)
+    model = build_model(recipe.model, tokenizer, recipe.seed)
+    with EventLog(out / "events.jsonl") as events:
+        size = sum(p.numel() for p in model.parameters())
+        events.write("start", parameters=size, texts=len(records), texts_left_out=left_out)
+        batches = list(_batches(recipe, folder, tokenizer, records, weights))
+        events.write("data", batches=len(batches), examples=sum(len(b) for b in batches))
+        started = time.monotonic()
+        _fit(recipe, model, tokenizer, batches, out, events)
+        seconds = time.monotonic() - started
+        model.config.use_cache = True
+        model.save_pretrained(model_dir)
+        _write_figures(model_dir / "training.json", size, batches, len(records), left_out, seconds)
+        events.write("end", seconds=round(seconds, 1))
+    return model_dir
+
+
+def _batches(
+    recipe: ScratchRecipe,
+    folder: Path,
+    tokenizer: Any,
+    records: list[Labeled],
+    weights: list[int],
+) -> Iterator[list[Encoded]]:
+    """Batches until the recipe's tokens are spent: bare prompts first, then the whole variety."""
+    o = recipe.optimisation
+    kinds = read_kinds(folder / recipe.data.kinds) if recipe.data.kinds else []
+    maker = PromptMaker(records, kinds, recipe.variety, recipe.seed)
+    order = _endless([i for i, n in enumerate(weights) for _ in range(n)], recipe.seed)
+    spent = index = 0
+    for share, plain in ((recipe.variety.plain_first, True), (1.0, False)):
+        limit = int(o.tokens * share)
+
+        def samples(plain: bool = plain, limit: int = limit) -> Iterator[Encoded]:
+            nonlocal spent, index
+            while spent < limit:
+                record = records[next(order)]
+                index += 1
+                sample = maker.sample(record, index, plain=plain)
+                encoded = encode_sample(tokenizer, sample, o.text_loss_weight)
+                if len(encoded) > o.max_length:
+                    sample = maker.sample(record, index, plain=True)
+                    encoded = encode_sample(tokenizer, sample, o.text_loss_weight)
+                if len(encoded) <= o.max_length:
+                    spent += len(encoded)
+                    yield encoded
+
+        yield from batches_by_tokens(samples(), o.tokens_per_batch, recipe.seed)
+
+
+def _endless(items: list[int], seed: int) -> Iterator[int]:
+    rng = random.Random(seed)
+    while True:
+        rng.shuffle(items)
+        yield from items
+
+
+def _fit(
+    recipe: ScratchRecipe,
+    model: Any,
+    tokenizer: Any,
+    batches: list[list[Encoded]],
+    out: Path,
+    events: EventLog,
+) -> None:
+    from transformers import TrainingArguments
+    from transformers.trainer_utils import get_last_checkpoint
+
+    from engines.training.callbacks import EventCallback, WeightedTrainer
+
+    o = recipe.optimisation
+    checkpoints = out / "checkpoints"
+    arguments = TrainingArguments(
+        output_dir=str(checkpoints),
+        per_device_train_batch_size=1,  # an item of the data set is a batch already
+        max_steps=len(batches),
+        train_sampling_strategy="sequential",
+        learning_rate=o.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=o.warmup_steps,
+        weight_decay=o.weight_decay,
+        adam_beta2=0.98,
+        max_grad_norm=1.0,
+        bf16=o.precision == "bf16",
+        use_cpu=not _has_gpu(),
+        logging_steps=20,
+        logging_nan_inf_filter=False,
+        save_steps=o.save_steps,
+        save_total_limit=2,
+        report_to="none",
+        seed=recipe.seed,
+        remove_unused_columns=False,
+        dataloader_num_workers=0,
+        disable_tqdm=True,
+    )
+    trainer = WeightedTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=batches,
+        data_collator=partial(collate, pad_id=tokenizer.pad_token_id),
+        callbacks=[EventCallback(events, [sum(len(row) for row in batch) for batch in batches])],
+    )
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    trainer.train(resume_from_checkpoint=last)
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+def _write_figures(
+    path: Path,
+    size: int,
+    batches: list[list[Encoded]],
+    texts: int,
+    left_out: int,
+    seconds: float,
+) -> None:
+    figures = {
+        "parameters": size,
+        "texts": texts,
+        "texts_left_out": left_out,
+        "examples": sum(len(batch) for batch in batches),
+        "tokens": sum(len(row) for batch in batches for row in batch),
+        "steps": len(batches),
+        "seconds": round(seconds, 1),
+    }
+    path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

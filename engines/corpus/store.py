@@ -256,6 +256,13 @@ class Corpus:
             " WHERE status IN ('labeled', 'adjudicated') GROUP BY 1 ORDER BY 1"
         )
 
+    @property
+    def position(self) -> int:
+        """Number of the latest change, 0 for a new corpus; it grows with every change."""
+        with sentences(self.path):
+            row = self._db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
+        return int(row[0])
+
     def _counts(self, query: str) -> dict[str, int]:
         with sentences(self.path):
             return dict(self._db.execute(query))

@@ -21,12 +21,17 @@ class Message(TypedDict):
 class PlainTemplate(Protocol):
     """How a base model without a chat template is asked (`[plain_template]` in config.toml)."""
 
-    user: str
-    """Text of a user turn, with `{content}`."""
-    assistant: str
-    """Text of an answered turn, with `{content}`."""
-    separator: str
-    """What stands between two turns."""
+    @property
+    def user(self) -> str:
+        """Text of a user turn, with `{content}`."""
+
+    @property
+    def assistant(self) -> str:
+        """Text of an answered turn, with `{content}`."""
+
+    @property
+    def separator(self) -> str:
+        """What stands between two turns."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from transformers import Trainer, TrainerCallback
 from engines.events import EventLog
 
 
-class WeightedTrainer(Trainer):  # type: ignore[misc]
+class WeightedTrainer(Trainer):
     """A Trainer whose loss is the weighted mean over tokens; batches carry `weights`."""
 
     def compute_loss(
@@ -42,7 +42,7 @@ class WeightedTrainer(Trainer):  # type: ignore[misc]
         return (loss, outputs) if return_outputs else loss
 
 
-class EventCallback(TrainerCallback):  # type: ignore[misc]
+class EventCallback(TrainerCallback):
     """Writes each log line of the Trainer as an event, with the tokens seen so far."""
 
     def __init__(self, events: EventLog, tokens_per_step: list[int]) -> None:

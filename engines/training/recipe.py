@@ -91,11 +91,11 @@ class ScratchRecipe(_Strict):
     method: Literal["scratch"] = "scratch"
     name: str = "model"
     seed: int = 7
-    model: ModelShape = ModelShape()  # type: ignore[call-arg]
-    vocabulary: VocabularyShape = VocabularyShape()  # type: ignore[call-arg]
+    model: ModelShape = ModelShape()
+    vocabulary: VocabularyShape = VocabularyShape()
     data: Data
-    variety: Variety = Variety()  # type: ignore[call-arg]
-    optimisation: Optimisation = Optimisation()  # type: ignore[call-arg]
+    variety: Variety = Variety()
+    optimisation: Optimisation = Optimisation()
 
 
 def load_recipe(path: Path, overrides: dict[str, Any] | None = None) -> ScratchRecipe:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from engines.training.recipe import Data, ModelShape, ScratchRecipe, VocabularyShape
+from engines.training.recipe import Data, ModelShape, VocabularyShape
 from engines.training.variety import Labeled
 from glossary.errors import UserError
 from glossary.i18n import _
@@ -132,7 +132,7 @@ def build_tokenizer(texts: Sequence[str], shape: VocabularyShape, folder: Path) 
 
 
 def _save_tokenizer(folder: Path) -> Any:
-    """Write tokenizer.json and its config beside tokenizer.model, in step with it, and load them."""
+    """Write tokenizer.json in step with tokenizer.model, with its config, and load them."""
     from tokenizers import AddedToken
     from tokenizers.processors import TemplateProcessing
     from transformers import AutoTokenizer, GemmaTokenizer
@@ -198,14 +198,3 @@ def build_model(shape: ModelShape, tokenizer: Any, seed: int) -> Any:
     model.generation_config.bos_token_id = tokenizer.bos_token_id
     model.generation_config.do_sample = False
     return model
-
-
-def data_folder(recipe_path: Path) -> Path:
-    """Files that a recipe names lie beside it."""
-    return recipe_path.resolve().parent
-
-
-def source_texts(recipe: ScratchRecipe, folder: Path) -> list[str]:
-    """All texts that the recipe's vocabulary is made from."""
-    records, _weights, _left = read_labeled(recipe.data, folder)
-    return [record.text for record in records]

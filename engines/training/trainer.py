@@ -133,7 +133,8 @@ def _fit(
         data_collator=partial(collate, pad_id=tokenizer.pad_token_id),
         callbacks=[EventCallback(events, [sum(len(row) for row in batch) for batch in batches])],
     )
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    found = checkpoints.is_dir()
+    last = get_last_checkpoint(str(checkpoints)) if found else None  # type: ignore[no-untyped-call]
     trainer.train(resume_from_checkpoint=last)
 
 

@@ -16,7 +16,7 @@ from engines.extraction.prompt import (
     strategy_template,
 )
 from engines.extraction.strategy import kinds_of
-from engines.extraction.support import Support, support_for
+from engines.extraction.support import Support, is_excluded, support_for
 from engines.records import FeedbackNote
 from engines.settings import StrategySettings
 from glossary.errors import UserError
@@ -86,7 +86,7 @@ class Asker:
         self._glossary = glossary
         self._cases = cases
         self._plain = plain
-        self._plain_stop = tuple(getattr(plain, "stop", ()))
+        self._plain_stop = (plain.separator,) if plain is not None and plain.separator else ()
         self._template = strategy_template(strategy, prompts)
         self._cleaner = load_template(f"clean-{strategy.language}", prompts)
         self._decoder = Decoder(loaded)
@@ -177,7 +177,9 @@ class Asker:
         if "missed" in sources:
             said += missed_terms(question.passage.text, question.words, question.hits)
         if "excluded" in sources:
-            unwanted = question.support.excluded | {normalise(w) for w in self._strategy.exclude}
+            own = {normalise(word) for word in self._strategy.exclude}
+            glossary = self._glossary if self._strategy.glossary else None
+            unwanted = {w for w in question.words if w in own or is_excluded(glossary, w)}
             said += excluded_words(question.words, unwanted)
         return said
 

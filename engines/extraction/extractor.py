@@ -12,8 +12,8 @@ from engines.extraction.asking import Asker, Cancelled, Question
 from engines.extraction.dictionary import dictionary_keywords, dictionary_matcher
 from engines.extraction.feedback import marked_by_person
 from engines.extraction.passages import merge
-from engines.extraction.strategy import check_strategy, kinds_of, needs_glossary
-from engines.extraction.support import enrich, ground_forms
+from engines.extraction.strategy import check_strategy, needs_glossary
+from engines.extraction.support import enrich, ground_forms, wanted_categories
 from engines.records import Example, Keyword, Prediction, ground
 from engines.settings import Settings, StrategySettings
 from glossary.errors import UserError
@@ -178,8 +178,8 @@ class Extractor:
             boundaries=self.strategy.boundaries,
             exclude=self._exclude,
         )
-        names = {name for name, _description in kinds_of(self.strategy)}
-        kept = tuple(k for k in keywords if not names or not k.category or k.category in names)
+        wanted = wanted_categories(self.strategy, self._glossary)
+        kept = tuple(k for k in keywords if not wanted or not k.category or k.category in wanted)
         seconds = time.perf_counter() - started
         return Prediction(example.id, example.text, kept, self.name, "", seconds=seconds)
 

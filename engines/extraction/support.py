@@ -34,20 +34,20 @@ def support_for(strategy: StrategySettings, glossary: Glossary | None, text: str
     """Retrieve what `strategy` wants to know about normalised `text`; empty without a glossary."""
     if glossary is None or not strategy.glossary or not text:
         return Support()
-    from glossary.retrieval import retrieve
+    from glossary.retrieval import excluded_in, retrieve
 
-    matcher = glossary.matcher()
-    hits = matcher.find(text, boundaries=strategy.boundaries)
-    wanted = tuple(hit for hit in hits if _wanted(strategy, hit.term))
+    categories = wanted_categories(strategy, glossary)
+    hits = glossary.matcher().find(text, boundaries=strategy.boundaries)
+    wanted = tuple(hit for hit in hits if _wanted(hit.term, categories))
     forms = {h.term.canonical: h for h in reversed(wanted) if h.term.canonical not in text}
     lines: dict[str, str] = {}
     for found in retrieve(glossary, text, limit=strategy.glossary_limit):
-        if found.term.keyword and _wanted(strategy, found.term):
+        if found.term.keyword and _wanted(found.term, categories):
             surface = found.match.surface if found.match is not None else found.term.canonical
             lines.setdefault(surface, _definition(strategy, found.term, surface))
     return Support(
         definitions=tuple(lines.items()),
-        excluded=frozenset(hit.surface for hit in matcher.find_all(text) if not hit.term.keyword),
+        excluded=frozenset(hit.surface for hit in excluded_in(glossary, text)),
         hits=wanted,
         forms=tuple(forms.items()) if strategy.allow_canonical else (),
     )
@@ -69,6 +69,12 @@ def enrich(
     return tuple(_filled(keyword, places.get(keyword.surface), glossary) for keyword in keywords)
 
 
+def is_excluded(glossary: Glossary | None, word: str) -> bool:
+    """Whether `word` is on the glossary's not-a-keyword list."""
+    term = None if glossary is None else glossary.lookup(word)
+    return term is not None and not term.keyword
+
+
 def ground_forms(
     words: Iterable[str], text: str, forms: Iterable[tuple[str, Match]]
 ) -> list[Keyword]:
@@ -82,8 +88,8 @@ def ground_forms(
 
 
 def _filled(keyword: Keyword, hit: Match | None, glossary: Glossary) -> Keyword:
-    term = hit.term if hit is not None else _term_of(glossary, keyword.surface)
-    if term is None:
+    term = hit.term if hit is not None else glossary.lookup(keyword.surface)
+    if term is None or not term.keyword:
         return keyword
     known = replace(
         keyword,
@@ -94,15 +100,19 @@ def _filled(keyword: Keyword, hit: Match | None, glossary: Glossary) -> Keyword:
     return known if hit is None else replace(known, start=hit.start, end=hit.end)
 
 
-def _term_of(glossary: Glossary, surface: str) -> Term | None:
-    """The only keyword term of this surface; two homographs say nothing."""
-    terms = [term for term in glossary.lookup(surface) if term.keyword]
-    return terms[0] if len(terms) == 1 else None
+def wanted_categories(strategy: StrategySettings, glossary: Glossary | None) -> frozenset[str]:
+    """The categories that the strategy's kinds name; empty: all of them.
+
+    Kinds choose among glossary terms only where each of them is a category of the glossary.
+    """
+    names = frozenset(name for name, _description in kinds_of(strategy))
+    if glossary is None or not names:
+        return frozenset()
+    return names if names <= {term.category for term in glossary.terms()} else frozenset()
 
 
-def _wanted(strategy: StrategySettings, term: Term) -> bool:
-    names = {name for name, _description in kinds_of(strategy)}
-    return not names or not term.category or term.category in names
+def _wanted(term: Term, categories: frozenset[str]) -> bool:
+    return not categories or not term.category or term.category in categories
 
 
 def _definition(strategy: StrategySettings, term: Term, surface: str) -> str:

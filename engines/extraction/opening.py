@@ -1,0 +1,129 @@
+"""From a strategy's name to an Extractor that runs: model, glossary and cases opened as needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engines.extraction.extractor import Extractor
+from engines.extraction.strategy import find_strategy, needs_cases, needs_glossary
+from engines.settings import Settings, StrategySettings
+from engines.workspace import Workspace
+from glossary.errors import UserError
+from glossary.i18n import _
+
+if TYPE_CHECKING:
+    from engines.extraction.cases import Cases
+    from engines.models.loading import LoadedModel
+    from glossary.store import Glossary
+
+
+class Opener:
+    """Opens the strategies of one workspace (or of the defaults); parts are opened once.
+
+    `notes` collects what a person should know, such as examples that a strategy asks for and the
+    workspace does not have.
+    """
+
+    def __init__(self, settings: Settings, workspace: Workspace | None) -> None:
+        self.notes: list[str] = []
+        self._settings = settings
+        self._workspace = workspace
+        self._models: dict[Path, LoadedModel] = {}
+        self._glossary: Glossary | None = None
+        self._cases: Cases | None = None
+
+    def extractor(
+        self, name: str, *, model: str | None = None, batch_size: int | None = None
+    ) -> Extractor:
+        """The strategy `name`, ready to run, with another model or batch size where given.
+
+        Raises UserError when the strategy is unknown or lacks what it needs.
+        """
+        strategy = self.strategy(name, model=model, batch_size=batch_size)
+        path = self._model_path(strategy)
+        glossary = self._open_glossary(name) if needs_glossary(strategy) else None
+        cases = self._open_cases(name) if needs_cases(strategy) else None
+        return Extractor(
+            name,
+            strategy,
+            loaded=self._load(path) if path else None,
+            glossary=glossary,
+            cases=cases,
+            settings=self._settings,
+            prompts=self._workspace.prompts if self._workspace else None,
+        )
+
+    def strategy(
+        self, name: str, *, model: str | None = None, batch_size: int | None = None
+    ) -> StrategySettings:
+        """The settings of the strategy `name` with these changes."""
+        strategy = find_strategy(self._settings.strategies, name)
+        changes = {"model": model, "batch_size": batch_size}
+        return strategy.model_copy(update={k: v for k, v in changes.items() if v is not None})
+
+    def _model_path(self, strategy: StrategySettings) -> Path | None:
+        if strategy.kind == "dictionary":
+            return None
+        from engines.models.registry import check_folder, resolve
+
+        path = resolve(strategy.model, self._folders())
+        check_folder(path)
+        return path
+
+    def _load(self, path: Path) -> LoadedModel:
+        from engines.models.loading import load
+
+        if path not in self._models:
+            models = self._settings.models
+            self._models[path] = load(
+                path, device=models.device, dtype=models.dtype, folders=self._folders()
+            )
+        return self._models[path]
+
+    def _folders(self) -> list[Path]:
+        return self._settings.model_folders(self._workspace.root if self._workspace else None)
+
+    def _open_glossary(self, name: str) -> Glossary:
+        if self._glossary is None:
+            if self._workspace is None:
+                message = _(
+                    "The strategy '{name}' needs the glossary of a workspace, and there is no "
+                    "workspace here. Name one with -w DIR, make one with `kwtui init DIR`, or "
+                    "choose another strategy, such as prompt."
+                )
+                raise UserError(message.format(name=name))
+            path = self._workspace.glossary_path
+            if not path.exists():
+                message = _(
+                    "The strategy '{name}' needs a glossary, and {path} does not exist. Import "
+                    "terms with `kwtui glossary import FILE`."
+                )
+                raise UserError(message.format(name=name, path=path))
+            from glossary.store import Glossary
+
+            self._glossary = Glossary.open(path)
+        return self._glossary
+
+    def _open_cases(self, name: str) -> Cases | None:
+        """The labeled cases of the workspace's training split; a note when there are none."""
+        if self._cases is None and self._workspace and self._workspace.corpus_path.exists():
+            self._cases = corpus_cases(self._workspace)
+        if self._cases is None or not self._cases.count():
+            message = _(
+                "The strategy '{name}' shows similar labeled texts, and there are none yet: its "
+                "prompts go without examples."
+            )
+            self.notes.append(message.format(name=name))
+        return self._cases
+
+
+def corpus_cases(workspace: Workspace) -> Cases:
+    """The cases of a workspace's corpus, as it is now."""
+    from engines.corpus.store import Corpus
+    from engines.extraction.cases import TRAIN, Cases
+
+    with Corpus.open(workspace.corpus_path, readonly=True) as corpus:
+        latest = corpus.history(limit=1)
+        position = f"{latest[0].seq} {latest[0].at}" if latest else "empty"
+        return Cases.open(workspace.cases_path, position, lambda: corpus.examples(TRAIN))

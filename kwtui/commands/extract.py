@@ -1,0 +1,202 @@
+"""`kwtui extract`: keywords of a file, of stdin or of one text, as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import typer
+
+from engines.records import Example
+from glossary.errors import UserError
+from glossary.i18n import _, ngettext_
+from glossary.text import normalise, printable
+from kwtui import context
+from kwtui.progress import Progress
+
+if TYPE_CHECKING:
+    from engines.corpus.formats import Item
+    from engines.extraction.extractor import Extractor
+
+STDIN = "-"
+DONE_IN_PART = 3
+# A longer text is a whole book in one record: refused, since nothing is shown before its end.
+TEXT_LIMIT = 1_000_000
+
+
+def command(
+    file: str = typer.Argument(
+        "", metavar="[FILE|-]", help=_("Texts: text, JSONL, CSV, Parquet or XLSX; - is stdin.")
+    ),
+    strategy: str = typer.Option(
+        "", "--strategy", "-s", metavar="NAME", help=_("A strategy of config.toml.")
+    ),
+    text: str = typer.Option("", "--text", "-t", help=_("One text given here instead of a file.")),
+    format: str = typer.Option(
+        "", "--format", help=_("text, jsonl, csv, parquet or xlsx instead of a look at the file.")
+    ),
+    encoding: str = typer.Option("", "--encoding", help=_("Encoding instead of a strict trial.")),
+    text_column: str = typer.Option(
+        "", "--text-column", metavar="NAME", help=_("The column or key that holds the text.")
+    ),
+    output: Path | None = typer.Option(
+        None, "--output", "-o", metavar="OUT", help=_("File for the result instead of stdout.")
+    ),
+    show_prompt: bool = typer.Option(
+        False, "--show-prompt", help=_("Print the exact prompts and ask no model.")
+    ),
+    model: str = typer.Option(
+        "", "--model", "-m", help=_("Another model than the strategy's: name or folder.")
+    ),
+    batch_size: int = typer.Option(
+        0, "--batch-size", min=0, max=1024, help=_("Texts decoded together; 0: the strategy's.")
+    ),
+    as_json: bool = typer.Option(
+        False, "--json", help=_("One JSON object a text: what is printed anyway.")
+    ),
+) -> None:
+    """Extract keywords: one JSON line a text, in order, offsets in code points."""
+    from engines.extraction.opening import Opener
+
+    bad = _BadLines()
+    examples = _examples(file, text, format, encoding, text_column, bad)
+    settings = context.settings()
+    opener = Opener(settings, context.workspace())
+    extractor = opener.extractor(
+        strategy or settings.extraction.strategy,
+        model=model or None,
+        batch_size=batch_size or None,
+    )
+    for note in opener.notes:
+        _say(note)
+    if show_prompt:
+        _show_prompts(extractor, examples)
+    else:
+        _extract(extractor, examples, output, None if text else _total(file), bad)
+    if bad.count:
+        raise typer.Exit(DONE_IN_PART)
+
+
+class _BadLines:
+    """Says each line that could not be used, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.progress: Progress | None = None
+
+    def report(self, sentence: str) -> None:
+        self.count += 1
+        if self.progress is not None:
+            self.progress.clear()
+        _say(sentence)
+
+
+def _examples(
+    file: str, text: str, format: str, encoding: str, text_column: str, bad: _BadLines
+) -> Iterator[Example]:
+    """The input's texts; the input is opened, and refused, before this returns."""
+    if text:
+        if file:
+            raise UserError(_("Give either a file or --text, not both."))
+        return iter([Example("1", normalise(text))])
+    if not file and sys.stdin.isatty():
+        raise UserError(_("Nothing to read: give a file, - for stdin, or --text."))
+    from engines.corpus.formats import open_records
+
+    source = file or STDIN
+    items = open_records(
+        source,
+        format=format or None,
+        encoding=encoding or None,
+        text_column=text_column or None,
+        on_note=_say,
+    )
+    return _usable(items, source, bad)
+
+
+def _usable(items: Iterator[Item], source: str, bad: _BadLines) -> Iterator[Example]:
+    from engines.corpus.formats import BadLine
+
+    for item in items:
+        if isinstance(item, BadLine):
+            bad.report(item.sentence(source))
+        elif len(item.example.text) > TEXT_LIMIT:
+            reason = _("the text has more than {limit} characters; put one text on a line.")
+            line = BadLine(item.line, reason.format(limit=f"{TEXT_LIMIT:,}"))
+            bad.report(line.sentence(source))
+        else:
+            yield item.example
+
+
+def _extract(
+    extractor: Extractor,
+    examples: Iterator[Example],
+    output: Path | None,
+    total: int | None,
+    bad: _BadLines,
+) -> None:
+    done = 0
+    with Progress(total) as progress, _sink(output) as out:
+        bad.progress = progress
+        for prediction in extractor.extract(examples, on_progress=progress.update):
+            out.write(json.dumps(prediction.to_json(), ensure_ascii=False) + "\n")
+            done += 1
+        out.flush()
+    if output is not None:
+        sentence = ngettext_("{count} text: {path}", "{count} texts: {path}", done)
+        _say(sentence.format(count=f"{done:,}", path=output))
+
+
+@contextmanager
+def _sink(output: Path | None) -> Iterator[TextIO]:
+    """stdout, or a file that takes its name only when it is whole.
+
+    What an interrupted run has written stays beside it as NAME.partial.
+    """
+    if output is None:
+        yield sys.stdout
+        return
+    if output.is_dir():
+        raise UserError(_("{path} is a folder: name a file.").format(path=output))
+    partial = output.with_name(output.name + ".partial")
+    with tempfile.TemporaryDirectory(prefix=".kwtui-", dir=output.parent) as folder:
+        fresh = Path(folder) / output.name
+        try:
+            with fresh.open("w", encoding="utf-8", newline="\n") as out:
+                yield out
+        except BaseException:
+            if fresh.stat().st_size:
+                fresh.replace(partial)
+                _say(_("What was done so far is in {path}.").format(path=partial))
+            raise
+        fresh.replace(output)
+
+
+def _show_prompts(extractor: Extractor, examples: Iterator[Example]) -> None:
+    if extractor.strategy.kind == "dictionary":
+        message = _("The strategy '{name}' asks no model, so it has no prompt.")
+        raise UserError(message.format(name=extractor.name))
+    for number, example in enumerate(examples):
+        prompt = extractor.prompt(example.text)
+        shown = printable(prompt) if sys.stdout.isatty() else prompt
+        sys.stdout.write(("\n" if number else "") + shown + "\n")
+
+
+def _total(file: str) -> int | None:
+    """About how many records a line-based file holds, for the time left; None when unknown."""
+    path = Path(file)
+    if not file or file == STDIN or path.suffix.lower() in (".parquet", ".xlsx"):
+        return None
+    if not sys.stderr.isatty() or not path.is_file():
+        return None
+    with path.open("rb") as lines:
+        return sum(block.count(b"\n") for block in iter(lambda: lines.read(1 << 20), b"")) or None
+
+
+def _say(sentence: str) -> None:
+    print(printable(sentence), file=sys.stderr)

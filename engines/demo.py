@@ -26,7 +26,7 @@ class Filled:
 def fill(space: Workspace) -> Filled:
     """Import the demo's glossary and its four splits into `space`; FailedError if damaged."""
     terms = Glossary.open(space.glossary_path, create=True).upsert(
-        read_terms(assets() / "demo" / "glossary.jsonl"), author=AUTHOR
+        read_terms(assets() / "demo" / "glossary.jsonl").terms, author=AUTHOR
     )
     texts = 0
     with Corpus.open(space.corpus_path, create=True) as corpus:

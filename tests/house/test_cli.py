@@ -14,8 +14,21 @@ from engines.children import python_command, python_environment
 from kwtui.cli import summaries
 
 HEAVY = (
-    "torch", "transformers", "lancedb", "kiwipiepy", "pyarrow", "datasets", "peft", "trl",
-    "sentence_transformers", "pandas", "numpy", "sklearn", "textual", "rich", "pydantic",
+    "torch",
+    "transformers",
+    "lancedb",
+    "kiwipiepy",
+    "pyarrow",
+    "datasets",
+    "peft",
+    "trl",
+    "sentence_transformers",
+    "pandas",
+    "numpy",
+    "sklearn",
+    "textual",
+    "rich",
+    "pydantic",
 )
 LIST_MODULES = """
 import json, sys
@@ -30,7 +43,10 @@ PLANTED = "import pathlib; pathlib.Path({mark!r}).write_text('imported')\n"
 def modules_after(*arguments: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-P", "-c", LIST_MODULES, *arguments],
-        capture_output=True, text=True, env=python_environment(), check=True,
+        capture_output=True,
+        text=True,
+        env=python_environment(),
+        check=True,
     )
     return set(json.loads(done.stderr.splitlines()[-1]))
 
@@ -97,7 +113,11 @@ def test_korean_by_setting_variable_and_locale(kwtui, tmp_path: Path) -> None:
 def run_code(code: str, **options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-P", "-c", code],
-        capture_output=True, text=True, env=python_environment(), check=False, **options,
+        capture_output=True,
+        text=True,
+        env=python_environment(),
+        check=False,
+        **options,
     )
 
 
@@ -134,7 +154,11 @@ def test_a_full_device_is_a_sentence() -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             python_command("kwtui", "config", "show", "--json"),
-            stdout=full, stderr=subprocess.PIPE, text=True, env=python_environment(), check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=python_environment(),
+            check=False,
         )
     assert done.returncode == 1
     assert "No space left" in done.stderr
@@ -146,7 +170,11 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     os.close(reader)
     done = subprocess.run(
         python_command("kwtui", "config", "show", "--json"),
-        stdout=writer, stderr=subprocess.PIPE, text=True, env=python_environment(), check=False,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=python_environment(),
+        check=False,
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, "")
@@ -155,7 +183,10 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 def test_an_interrupt_ends_with_130_and_a_sentence() -> None:
     with subprocess.Popen(
         python_command("kwtui", "extract", "-", "--strategy", "dictionary"),
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         env=python_environment(),
     ) as child:
         time.sleep(1.5)
@@ -191,7 +222,11 @@ def test_children_import_nothing_from_the_working_directory(planted: Path, path:
     probe = "from importlib.util import find_spec as f; print(f('torch').origin, f('peft').origin)"
     done = subprocess.run(
         [command[0], "-P", "-c", probe],
-        cwd=planted, env=environment, capture_output=True, text=True, check=True,
+        cwd=planted,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert str(planted) not in done.stdout
 
@@ -199,8 +234,11 @@ def test_children_import_nothing_from_the_working_directory(planted: Path, path:
 def test_the_command_itself_imports_nothing_planted(planted: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "kwtui", "config", "show"],
-        cwd=planted, env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
-        capture_output=True, text=True, check=False,
+        cwd=planted,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert not (planted / "mark").exists()

@@ -61,6 +61,9 @@ def test_no_message_is_built_before_it_is_translated() -> None:
     """f-strings inside `_` never meet the catalogue: Babel refuses them, so look for them here."""
     found = subprocess.run(
         ["grep", "-rnE", r"\b(_|ngettext_)\(\s*f[\"']", "kwtui", "engines", "glossary"],
-        cwd=locale_tools.ROOT, capture_output=True, text=True, check=False,
+        cwd=locale_tools.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert found.stdout == "", sys.version

@@ -23,7 +23,9 @@ TEXT = "진통과 해열 효과가 있는 파스형 의약품은 임산부와 �
 
 
 def test_the_mission_sentence_is_grounded() -> None:
-    keywords, ungrounded = ground(TEXT, ["임산부", "진통", "해열", "파스", "노인", "진통", "없음", " "])
+    keywords, ungrounded = ground(
+        TEXT, ["임산부", "진통", "해열", "파스", "노인", "진통", "없음", " "]
+    )
     assert [k.surface for k in keywords] == ["진통", "해열", "파스", "임산부", "노인"]
     assert all(TEXT[k.start : k.end] == k.surface for k in keywords)
     assert ungrounded == ("없음",)

@@ -25,7 +25,8 @@ def test_config_toml_says_every_default_with_a_comment() -> None:
             assert written.origin(key), f"config.toml lacks {key}"
             assert dict(leaves(written.model_dump()))[key] == value
     comments = "".join(
-        line for line in default_config().read_text(encoding="utf-8").splitlines(True)
+        line
+        for line in default_config().read_text(encoding="utf-8").splitlines(True)
         if line.startswith("#")
     )
     for name in [*StrategySettings.model_fields, "address", "key_env", "format"]:
@@ -38,8 +39,11 @@ def test_each_layer_goes_over_the_one_below(workspace: Workspace) -> None:
         '[extraction]\nstrategy = "prompt"\npassage_chars = 500\n[models]\ndevice = "cpu"\n',
     )
     with workspace.config.open("a") as own:
-        own.write('[extraction]\npassage_chars = 600\n[strategies.rag]\nshots = 2\n')
-    environ = {"KWTUI_EXTRACTION__PASSAGE_OVERLAP": "7", "KWTUI_STRATEGIES__RAG_FEEDBACK__SHOTS": "4"}
+        own.write("[extraction]\npassage_chars = 600\n[strategies.rag]\nshots = 2\n")
+    environ = {
+        "KWTUI_EXTRACTION__PASSAGE_OVERLAP": "7",
+        "KWTUI_STRATEGIES__RAG_FEEDBACK__SHOTS": "4",
+    }
     settings = load(workspace.root, environ=environ, user=user)
     assert settings.models.device == "cpu"
     assert settings.extraction.strategy == "prompt"
@@ -63,7 +67,10 @@ def test_an_environment_variable_takes_the_type_of_its_setting() -> None:
     settings = load(None, environ=environ)
     rag = settings.strategies["rag"]
     assert (settings.language, rag.model, rag.notes, rag.constrained) == (
-        "ko", "7", ["하나", "둘"], False,
+        "ko",
+        "7",
+        ["하나", "둘"],
+        False,
     )
 
 

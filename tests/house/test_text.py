@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from glossary.text import normalise, printable
 
 ANY = st.text(st.characters(codec=None, exclude_categories=()), max_size=200)
-ODD = st.text(st.sampled_from("a가ᄀ\u1161\u11a8 \t\r\n\x1b\x85\u200b\u202e\u3000\ufeff\ud800\u0301"))
+ODD = st.text(
+    st.sampled_from("a가ᄀ\u1161\u11a8 \t\r\n\x1b\x85\u200b\u202e\u3000\ufeff\ud800\u0301")
+)
 
 
 @given(ANY | ODD)

@@ -1,4 +1,4 @@
-"""A workspace that someone handed over starts and calls nothing before a person has confirmed it."""
+"""A workspace that someone handed over starts nothing before a person has confirmed it."""
 
 import os
 import pty

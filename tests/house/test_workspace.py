@@ -1,6 +1,5 @@
 """A workspace is made whole or not at all, found from inside, and private unless shared."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,13 @@ def test_init_makes_a_private_workspace(kwtui, tmp_path: Path) -> None:
     assert made.returncode == 0, made.stderr
     assert made.stdout == ""
     root = tmp_path / "내 분야"
-    assert {p.name for p in root.iterdir()} == {"config.toml", "models", "runs", "reports", "prompts"}
+    assert {p.name for p in root.iterdir()} == {
+        "config.toml",
+        "models",
+        "runs",
+        "reports",
+        "prompts",
+    }
     assert all(p.stat().st_mode & 0o077 == 0 for p in [root, *root.iterdir()])
     shown = kwtui("config", "show", cwd=root / "runs")
     assert shown.returncode == 0, "its config.toml is valid"
@@ -42,7 +47,7 @@ def test_init_says_where_it_cannot_write(kwtui, tmp_path: Path) -> None:
 
 def test_a_shared_workspace_gets_files_for_the_group(workspace: Workspace) -> None:
     assert not workspace.shared
-    os.chmod(workspace.root, 0o2770)
+    workspace.root.chmod(0o2770)
     assert workspace.shared
 
 

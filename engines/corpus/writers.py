@@ -105,7 +105,7 @@ def _writing(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             sentence = _("No space left to write {path}: free some and run it again.")
-        elif isinstance(error, FileNotFoundError):
+        elif isinstance(error, FileNotFoundError) and not path.parent.exists():
             sentence = _("The folder of {path} does not exist: make it first.")
             raise UserError(sentence.format(path=path)) from None
         elif isinstance(error, BrokenPipeError):

@@ -57,7 +57,7 @@ class Data(_Strict):
 class Variety(_Strict):
     """Shares (0 to 1) of prompts that carry each part, so that a model learns to use them all."""
 
-    plain_first: float = Field(0.15, ge=0, le=1, description="first share of tokens: bare prompts")
+    plain_first: int = Field(2_000_000, ge=0, description="first tokens: bare prompts only")
     wording: float = Field(0.4, ge=0, le=1, description="instruction in another wording")
     english: float = Field(0.07, ge=0, le=1, description="English template")
     kinds: float = Field(0.45, ge=0, le=1, description="names the kinds wanted")
@@ -77,6 +77,9 @@ class Optimisation(_Strict):
     tokens_per_batch: int = Field(3072, ge=128, description="padded tokens a step")
     learning_rate: float = Field(1.5e-3, gt=0)
     warmup_steps: int = Field(200, ge=0)
+    decay_share: float = Field(
+        0.25, ge=0, le=1, description="last share of steps, in which the learning rate falls"
+    )
     weight_decay: float = Field(0.05, ge=0)
     text_loss_weight: float = Field(0.3, ge=0, le=1, description="loss weight of the text's tokens")
     max_length: int = Field(640, ge=32, description="longer examples get a bare prompt")

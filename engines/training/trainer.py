@@ -61,8 +61,7 @@ def _batches(
     maker = PromptMaker(records, kinds, recipe.variety, recipe.seed)
     order = _endless([i for i, n in enumerate(weights) for _ in range(n)], recipe.seed)
     spent = index = 0
-    for share, plain in ((recipe.variety.plain_first, True), (1.0, False)):
-        limit = int(o.tokens * share)
+    for limit, plain in ((min(recipe.variety.plain_first, o.tokens), True), (o.tokens, False)):
 
         def samples(plain: bool = plain, limit: int = limit) -> Iterator[Encoded]:
             nonlocal spent, index
@@ -109,7 +108,8 @@ def _fit(
         max_steps=len(batches),
         train_sampling_strategy="sequential",
         learning_rate=o.learning_rate,
-        lr_scheduler_type="cosine",
+        lr_scheduler_type="warmup_stable_decay",
+        lr_scheduler_kwargs={"num_decay_steps": int(len(batches) * o.decay_share)},
         warmup_steps=o.warmup_steps,
         weight_decay=o.weight_decay,
         adam_beta2=0.98,

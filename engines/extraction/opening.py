@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engines.extraction.extractor import Extractor
+from engines.extraction.prompt import strategy_template
 from engines.extraction.strategy import find_strategy, needs_cases, needs_glossary
 from engines.settings import Settings, StrategySettings
 from engines.workspace import Workspace
@@ -41,8 +42,11 @@ class Opener:
         Raises UserError when the strategy is unknown or lacks what it needs.
         """
         strategy = self.strategy(name, model=model, batch_size=batch_size)
-        path = self._model_path(strategy)
         glossary = self._open_glossary(name) if needs_glossary(strategy) else None
+        prompts = self._workspace.prompts if self._workspace else None
+        if strategy.kind == "model":
+            strategy_template(strategy, prompts)
+        path = self._model_path(strategy)
         cases = self._open_cases(name) if needs_cases(strategy) else None
         return Extractor(
             name,
@@ -51,8 +55,22 @@ class Opener:
             glossary=glossary,
             cases=cases,
             settings=self._settings,
-            prompts=self._workspace.prompts if self._workspace else None,
+            prompts=prompts,
         )
+
+    def default_name(self) -> str:
+        """The strategy that the settings name; without a workspace one that needs no glossary."""
+        name, plain = self._settings.extraction.strategy, "prompt"
+        strategies = self._settings.strategies
+        if self._workspace is not None or not {name, plain} <= set(strategies):
+            return name
+        if not needs_glossary(strategies[name]) or needs_glossary(strategies[plain]):
+            return name
+        message = _(
+            "There is no workspace here and so no glossary: the strategy is {plain}, not {name}."
+        )
+        self.notes.append(message.format(plain=plain, name=name))
+        return plain
 
     def strategy(
         self, name: str, *, model: str | None = None, batch_size: int | None = None
@@ -72,8 +90,11 @@ class Opener:
         return path
 
     def _load(self, path: Path) -> LoadedModel:
+        from transformers.utils import logging
+
         from engines.models.loading import load
 
+        logging.disable_progress_bar()
         if path not in self._models:
             models = self._settings.models
             self._models[path] = load(

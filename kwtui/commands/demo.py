@@ -156,9 +156,7 @@ def _demo_workspace(root: Path) -> Workspace:
     if is_workspace(root):
         space = Workspace.open(root)
         if MARK not in space.config.read_text(encoding="utf-8"):
-            message = _(
-                "{path} is a workspace of its own and stays so: give the demo a new folder."
-            )
+            message = _("{path} is another workspace and stays as it is: name a new folder.")
             raise UserError(message.format(path=root))
         return space
     if root.exists() and (not root.is_dir() or any(root.iterdir())):

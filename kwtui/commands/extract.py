@@ -65,10 +65,9 @@ def command(
 
     bad = _BadLines()
     examples = _examples(file, text, format, encoding, text_column, bad)
-    settings = context.settings()
-    opener = Opener(settings, context.workspace())
+    opener = Opener(context.settings(), context.workspace())
     extractor = opener.extractor(
-        strategy or settings.extraction.strategy,
+        strategy or opener.default_name(),
         model=model or None,
         batch_size=batch_size or None,
     )

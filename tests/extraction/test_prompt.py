@@ -118,9 +118,7 @@ def test_a_template_by_path_must_end_in_jinja(tmp_path: Path) -> None:
 
 
 def test_an_unknown_template_names_the_nearest() -> None:
-    with pytest.raises(
-        UserError, match=r"template 'clean-kor'\. Did you mean 'clean-ko'"
-    ):
+    with pytest.raises(UserError, match=r"template 'clean-kor'\. Did you mean 'clean-ko'"):
         load_template("clean-kor")
     with pytest.raises(UserError, match="There are: "):
         load_template("xyz")

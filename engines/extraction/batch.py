@@ -57,6 +57,7 @@ class Batch:
         self._compiler = compiler
         self._device = device
         self._limit = max_new_tokens
+        self._known = len(tokenizer)
 
     def admit(self, rows: Sequence[Row], head: "Head", shared: int) -> None:
         """Start `rows`, whose first `shared` tokens are in `head`: all but their last token."""
@@ -143,7 +144,9 @@ class Batch:
         return (text, False) if row.end == "whole" else (close_array(text), True)
 
     def _free_text(self, row: Row) -> str:
-        return str(self._tokenizer.decode(row.new, skip_special_tokens=True))
+        # The embedding may be wider than the vocabulary; such ids spell nothing.
+        known = [token for token in row.new if token < self._known]
+        return str(self._tokenizer.decode(known, skip_special_tokens=True))
 
 
 def _allowed(matcher: "LLMatcher", vocabulary: int) -> "np.ndarray[Any, np.dtype[np.int64]]":

@@ -70,7 +70,7 @@ class Decoder:
         self._model = loaded.model
         self._tokenizer = loaded.tokenizer
         self._width = _vocabulary(loaded.model)
-        self._slots = supports_slots(loaded.model)
+        self.batched = supports_slots(loaded.model)
         self._budget = max_batch_tokens
         self._head = Head()
         self._compiler: GrammarCompiler | None = None
@@ -108,11 +108,12 @@ class Decoder:
 
         with torch.inference_mode():
             waiting = deque(sorted(range(len(requests)), key=lambda n: len(requests[n].prompt_ids)))
-            shared = self._share_head([requests[n].prompt_ids for n in waiting])
+            prompts = [request.prompt_ids for request in requests]
             rows = batch_size
             while waiting:
                 group, rows = self._group(requests, waiting, rows, max_new_tokens)
                 try:
+                    shared = self._share_head(prompts)
                     self._run(requests, group, rows, shared, max_new_tokens, finish, cancelled)
                 except (torch.OutOfMemoryError, RuntimeError) as error:
                     rows = _fewer(rows, error)
@@ -123,7 +124,7 @@ class Decoder:
         self, requests: Sequence[Request], waiting: deque[int], rows: int, more: int
     ) -> tuple[list[int], int]:
         """The next requests, short ones first, and how many of them fit into memory at a time."""
-        rows = max(1, min(rows, len(waiting))) if self._slots else 1
+        rows = max(1, min(rows, len(waiting))) if self.batched else 1
         shortest = len(requests[waiting[0]].prompt_ids) + more
         while rows > 1 and rows * shortest > self._budget:
             rows //= 2
@@ -146,7 +147,7 @@ class Decoder:
         from engines.models.slots import PlainCache, SlotCache
 
         longest = max(len(requests[n].prompt_ids) for n in group) + max_new_tokens
-        cache = SlotCache(self._model, rows, longest) if self._slots else PlainCache(self._model)
+        cache = SlotCache(self._model, rows, longest) if self.batched else PlainCache(self._model)
         batch = Batch(
             cache,
             self._tokenizer,
@@ -183,7 +184,7 @@ class Decoder:
         """Have the head of all `prompts` ready in `_head`; its length, 0 for none."""
         from engines.models.slots import SlotCache
 
-        if not self._slots or not prompts:
+        if not self.batched or not prompts:
             return 0
         common = _common_head(prompts)
         length = len(common)

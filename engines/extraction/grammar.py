@@ -5,6 +5,7 @@ llguidance intersects the keyword terminal with all substrings of the text, by c
 """
 
 import json
+import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ MAX_KEYWORD = 64
 # What no keyword holds: quotes and backslashes (JSON would escape them), line ends and controls.
 _FORBIDDEN = r'"\\\n\x00-\x1f\x7f-\x9f'
 _CACHED = 128
+_ARRAY = re.compile(r'\[\s*(?=")')
 
 
 class GrammarUnavailable(Exception):  # noqa: N818
@@ -95,7 +97,7 @@ class GrammarCompiler:
     def _check(self) -> None:
         """The tokenizer must spell every legal answer byte by byte, or the grammar would lie."""
         matcher = self.matcher(Grammar("가a"))
-        for token in self._tokenizer.tokenize_str('["가","a"]'):
+        for token in self.tokens('["가","a"]'):
             if matcher.try_consume_tokens([token]) != 1:
                 raise GrammarUnavailable("the vocabulary cannot spell a JSON array")
         if not matcher.is_stopped():
@@ -115,6 +117,10 @@ class GrammarCompiler:
         if len(self._compiled) > _CACHED:
             self._compiled.popitem(last=False)
         return matcher.deep_copy()
+
+    def tokens(self, answer: str) -> list[int]:
+        """An answer in tokens of this tokenizer."""
+        return list(self._tokenizer.tokenize_str(answer))
 
     def has_quote(self, token: int) -> bool:
         """Whether the spelling of `token` holds a double quote."""
@@ -153,13 +159,8 @@ def _distinct(values: list[str]) -> list[str]:
 
 def whole_strings(raw: str) -> list[str]:
     """The whole strings of the first array in `raw` that has any, cut off or not."""
-    at = raw.find("[")
-    while at >= 0:
-        strings = _strings_from(raw, at + 1)
-        if strings:
-            return strings
-        at = raw.find("[", at + 1)
-    return []
+    arrays = (_strings_from(raw, start.end()) for start in _ARRAY.finditer(raw))
+    return next((strings for strings in arrays if strings), [])
 
 
 def _strings_from(raw: str, at: int) -> list[str]:
@@ -171,14 +172,15 @@ def _strings_from(raw: str, at: int) -> list[str]:
         try:
             value, at = decoder.raw_decode(raw, at)
         except (ValueError, RecursionError):
-            return strings
+            break
         if not isinstance(value, str):
-            return strings
+            break
         strings.append(value)
         at = _after_space(raw, at)
         if raw[at : at + 1] != ",":
-            return strings
+            break
         at += 1
+    return strings
 
 
 def _after_space(raw: str, at: int) -> int:

@@ -1,13 +1,17 @@
 """What needs no language model, on konne: a longest-match dictionary and the character CRF.
 
 Both learn from the same training texts. Run: python tests/benchmarks/konne_baselines.py [FOLDER]
-(a folder with train.jsonl and dev.jsonl; by default the data committed with kw-mini).
+(a folder with train.jsonl and dev.jsonl, or with konne_train.jsonl.xz and konne_dev.jsonl.xz; by
+default the data committed with kw-mini).
 """
 
 from __future__ import annotations
 
 import argparse
+import lzma
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +30,18 @@ from glossary.term import Term
 Answer = Callable[[str], tuple[Keyword, ...]]
 
 
-def read(path: Path) -> list[Example]:
+def read(folder: Path, split: str) -> list[Example]:
+    packed = folder / f"konne_{split}.jsonl.xz"
+    if not packed.exists():
+        return records(folder / f"{split}.jsonl")
+    with tempfile.NamedTemporaryFile(suffix=".jsonl") as plain:
+        with lzma.open(packed) as source:
+            shutil.copyfileobj(source, plain)
+        plain.flush()
+        return records(Path(plain.name))
+
+
+def records(path: Path) -> list[Example]:
     return [item.example for item in open_records(path) if isinstance(item, Record)]
 
 
@@ -72,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=assets() / "kw-mini" / "data")
     folder = parser.parse_args().folder
-    train, dev = read(folder / "train.jsonl"), read(folder / "dev.jsonl")
+    train, dev = read(folder, "train"), read(folder, "dev")
     seen = {keyword.surface for example in train for keyword in example.keywords}
     print(f"{len(train)} training texts, {len(dev)} dev texts, {len(seen)} training surfaces")
     makers: dict[str, Callable[[], Answer]] = {

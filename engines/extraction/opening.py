@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engines.extraction.extractor import Extractor
 from engines.extraction.prompt import strategy_template
@@ -94,7 +94,8 @@ class Opener:
 
         from engines.models.loading import load
 
-        logging.disable_progress_bar()
+        bars: Any = logging
+        bars.disable_progress_bar()
         if path not in self._models:
             models = self._settings.models
             self._models[path] = load(

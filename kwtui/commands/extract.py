@@ -63,6 +63,8 @@ def command(
     """Extract keywords: one JSON line a text, in order, offsets in code points."""
     from engines.extraction.opening import Opener
 
+    if output is not None:
+        _check_output(output)
     bad = _BadLines()
     examples = _examples(file, text, format, encoding, text_column, bad)
     opener = Opener(context.settings(), context.workspace())
@@ -160,8 +162,10 @@ def _sink(output: Path | None) -> Iterator[TextIO]:
     if output is None:
         yield sys.stdout
         return
-    if output.is_dir():
-        raise UserError(_("{path} is a folder: name a file.").format(path=output))
+    if output.exists() and not output.is_file():
+        with output.open("w", encoding="utf-8") as device:
+            yield device
+        return
     partial = output.with_name(output.name + ".partial")
     with tempfile.TemporaryDirectory(prefix=".kwtui-", dir=output.parent) as folder:
         fresh = Path(folder) / output.name
@@ -174,6 +178,13 @@ def _sink(output: Path | None) -> Iterator[TextIO]:
                 _say(_("What was done so far is in {path}.").format(path=partial))
             raise
         fresh.replace(output)
+
+
+def _check_output(output: Path) -> None:
+    if output.is_dir():
+        raise UserError(_("{path} is a folder: name a file.").format(path=output))
+    if not output.parent.is_dir():
+        raise UserError(_("There is no folder {path}.").format(path=output.parent))
 
 
 def _show_prompts(extractor: Extractor, examples: Iterator[Example]) -> None:

@@ -114,6 +114,7 @@ def test_a_file_takes_its_name_when_it_is_whole(kwtui: Run, tmp_path: Path) -> N
         (["-s", "words", "binary.txt"], "binary.txt"),
         (["-s", "words", "-t", "x", "in.txt"], "either a file or --text"),
         (["-s", "words", "-t", "x", "--show-prompt"], "asks no model"),
+        (["-s", "words", "-t", "x", "-o", "none/out"], "There is no folder none"),
         (["-s", "words", "-t", "x", "-o", "."], "is a folder: name a file"),
         (["-s", "broken", "-t", "x", "-m", "MODEL"], "ko2"),
     ],

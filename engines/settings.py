@@ -143,6 +143,19 @@ class ProgramsSettings(Section):
     """Folders searched for programs before PATH."""
 
 
+class ScreenSettings(Section):
+    """How the workbench looks."""
+
+    theme: Literal["dark", "light", "contrast"] = "dark"
+    """Colours; NO_COLOR in the environment goes over it."""
+    borders: Literal["line", "ascii"] = "line"
+    """ascii where a terminal draws lines of the wrong width."""
+    colors: Literal["auto", "16"] = "auto"
+    """16 for a terminal with the sixteen basic colours only."""
+    animation: bool = False
+    """Smooth scrolling, which costs bytes over SSH."""
+
+
 class WorkspaceSettings(Section):
     """The mark of a workspace, written by `kwtui init`."""
 
@@ -155,6 +168,9 @@ class Settings(Section):
 
     language: Literal["", "en", "ko"] = ""
     """Language of the screen and of messages; empty: the locale's."""
+    screen: ScreenSettings = Field(default_factory=ScreenSettings)
+    keys: dict[str, Any] = Field(default_factory=dict)
+    """Other keys for actions of the screen: their names are checked where they are known."""
     workspace: WorkspaceSettings = Field(default_factory=WorkspaceSettings)
     models: ModelsSettings = Field(default_factory=ModelsSettings)
     extraction: ExtractionSettings = Field(default_factory=ExtractionSettings)

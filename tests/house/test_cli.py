@@ -102,8 +102,8 @@ def test_korean_by_setting_variable_and_locale(kwtui, tmp_path: Path) -> None:
         assert "사용법: kwtui" in page
         assert "작업 공간" in page
     kwtui("init", "space")
-    with (tmp_path / "space" / "config.toml").open("r+") as config:
-        config.write('language = "ko"\n' + config.read())
+    config = tmp_path / "space" / "config.toml"
+    config.write_text('language = "ko"\n' + config.read_text(encoding="utf-8"), encoding="utf-8")
     for where in (["-w", "space"], [f"--workspace={tmp_path / 'space'}"]):
         wrong = kwtui(*where, "extrct")
         assert "extract" in wrong.stderr

@@ -31,7 +31,7 @@ def test_translations_keep_every_placeholder() -> None:
         ids = message.id if isinstance(message.id, tuple) else (message.id,)
         strings = message.string if isinstance(message.string, tuple | list) else (message.string,)
         wanted = {p for one in ids for p in PLACEHOLDER.findall(one)}
-        for string in strings if ids[0] else ():
+        for string in filter(None, strings if ids[0] else ()):
             assert set(PLACEHOLDER.findall(str(string))) == wanted, ids[0]
 
 

@@ -15,7 +15,7 @@ from glossary.i18n import _
 
 ENVIRONMENT = "KWTUI_"
 # Variables with the prefix that are no settings.
-RESERVED = frozenset({"KWTUI_WORKSPACE", "KWTUI_DEBUG"})
+RESERVED = frozenset({"KWTUI_WORKSPACE"})
 
 Key = tuple[str, ...]
 

@@ -1,0 +1,314 @@
+"""The workbench: the window in which every pane lives. It never waits and loads nothing heavy."""
+
+from __future__ import annotations
+
+import os
+
+# A Korean commit of several syllables arrives as junk keys in the kitty protocol.
+os.environ.setdefault("TEXTUAL_DISABLE_KITTY_KEY", "1")
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import events, on
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingsMap
+from textual.containers import Container, Vertical
+from textual.notifications import SeverityLevel
+from textual.widgets import Static
+
+from engines.workspace import Workspace
+from glossary.errors import UserError
+from glossary.i18n import _, ngettext_
+from glossary.text import printable
+from kwtui import keymap
+from kwtui.choices import ScreenChoices
+from kwtui.panes import PaneSpec, panes
+from kwtui.screen_state import ScreenState
+from kwtui.themes import THEMES, WRONG, theme_for
+from kwtui.widgets.bars import KeyBar, StatusLine, TabBar
+
+if TYPE_CHECKING:
+    from engines.settings import Settings
+    from kwtui.panes.base import Pane
+
+WIDTH, HEIGHT = 72, 20
+Command = Callable[[], object]
+
+
+class Workbench(App[None]):
+    """The app on one workspace."""
+
+    CSS_PATH = Path(__file__).with_name("theme.tcss")
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
+    AUTO_FOCUS = None
+    ENABLE_COMMAND_PALETTE = False
+    ESCAPE_TO_MINIMIZE = False
+
+    def __init__(
+        self, workspace: Workspace, choices: ScreenChoices, state: ScreenState | None = None
+    ) -> None:
+        self.choices = choices
+        super().__init__()
+        self.workspace = workspace
+        self.kept = state or ScreenState(None)
+        self.specs = panes()
+        self.current = ""
+        self.wrong = ""
+        self._settings: asyncio.Future[Settings] | None = None
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = theme_for(choices, no_color=self.no_color)
+        if self.no_color:
+            self._without_colours()
+        if not choices.animation:
+            self.animation_level = "none"
+        self.title = workspace.root.name
+        self._bind()
+
+    def get_css_variables(self) -> dict[str, str]:
+        """The theme's variables and the kind of line that borders are drawn with."""
+        line = "ascii" if self.choices.borders == "ascii" else "round"
+        return super().get_css_variables() | {"line": line}
+
+    def _without_colours(self) -> None:
+        """NO_COLOR: attributes only. Textual itself would turn colours into greys."""
+        from textual.filter import Monochrome, NoColor
+
+        self._filters = [
+            NoColor() if isinstance(made, Monochrome) else made for made in self._filters
+        ]
+
+    def _bind(self) -> None:
+        bindings = keymap.bindings_for("", self.choices.keys)
+        for spec in self.specs:
+            bindings.append(
+                Binding(spec.key, f"pane('{spec.id}')", spec.title, show=False, priority=True)
+            )
+        self._bindings = BindingsMap(bindings)
+
+    def compose(self) -> ComposeResult:
+        """Tabs above, status and keys below, the pane between."""
+        yield TabBar(self.specs, self.title)
+        yield Container(id="panes")
+        with Vertical(id="bottom"):
+            yield StatusLine()
+            yield KeyBar()
+        yield Static("", id="too-small")
+
+    async def on_mount(self) -> None:
+        """Show the pane of the last time; settings are read after the first paint."""
+        wanted = str(self.kept.get("pane", ""))
+        known = [spec.id for spec in self.specs]
+        await self.show_pane(wanted if wanted in known else known[0])
+        self.call_after_refresh(self._load_settings)
+
+    # Settings
+
+    async def settings(self) -> Settings:
+        """The checked settings; waits until they are read."""
+        if self._settings is None:
+            self._settings = asyncio.get_running_loop().create_future()
+        return await asyncio.shield(self._settings)
+
+    def _load_settings(self) -> None:
+        if self._settings is None:
+            self._settings = asyncio.get_running_loop().create_future()
+        self.run_worker(self._read_settings(), exit_on_error=True)
+
+    async def _read_settings(self) -> None:
+        def read() -> Settings:
+            from engines.settings import load
+
+            keymap.keys_in_use(self.choices.keys)
+            return load(self.workspace.root)
+
+        assert self._settings is not None
+        try:
+            found = await asyncio.to_thread(read)
+        except UserError as error:
+            self.leave(error.sentence, error.exit_code)
+            return
+        self._settings.set_result(found)
+        if found.ignored:
+            sentence = ngettext_(
+                "{count} setting is ignored until `kwtui trust {path}` confirms it.",
+                "{count} settings are ignored until `kwtui trust {path}` confirms them.",
+                len(found.ignored),
+            )
+            self.warn(sentence.format(count=len(found.ignored), path=self.workspace.root))
+
+    async def reload_settings(self) -> Settings:
+        """Read config.toml again after a change to it."""
+        self._settings = asyncio.get_running_loop().create_future()
+        await self._read_settings()
+        return await self.settings()
+
+    def leave(self, sentence: str, code: int) -> None:
+        """End the app; the caller says the sentence on stderr."""
+        self.wrong = sentence
+        self.exit(return_code=code)
+
+    # Panes
+
+    def spec(self, pane: str) -> PaneSpec:
+        """The entry of the registry for this pane."""
+        return next(spec for spec in self.specs if spec.id == pane)
+
+    @property
+    def pane(self) -> Pane:
+        """The pane in front."""
+        from kwtui.panes.base import Pane
+
+        return self.screen_stack[0].query_one(f"#pane-{self.current}", Pane)
+
+    async def show_pane(self, pane: str) -> None:
+        """Bring a pane to the front; it is made when it is first shown."""
+        holder = self.screen_stack[0].query_one("#panes")
+        for other in holder.children:
+            other.display = False
+        found = [child for child in holder.children if child.id == f"pane-{pane}"]
+        self.current = pane
+        if found:
+            found[0].display = True
+        else:
+            made = self.spec(pane).load()()
+            await holder.mount(made)
+            made.restore(self.kept.of(pane))
+        self.screen_stack[0].query_one(TabBar).choose(pane)
+        self.kept.put("pane", pane)
+        self.pane.shown()
+
+    @on(TabBar.Chosen)
+    async def _tab_chosen(self, event: TabBar.Chosen) -> None:
+        await self.show_pane(event.pane)
+
+    async def action_pane(self, pane: str) -> None:
+        """Show a pane by its key."""
+        if len(self.screen_stack) == 1:
+            await self.show_pane(pane)
+
+    async def action_next_pane(self) -> None:
+        """Show the next pane."""
+        ids = [spec.id for spec in self.specs]
+        await self.action_pane(ids[(ids.index(self.current) + 1) % len(ids)])
+
+    # Messages
+
+    def say(self, sentence: str) -> None:
+        """Show on the status line what was done."""
+        self.screen_stack[0].query_one(StatusLine).say(printable(sentence))
+
+    def warn(self, sentence: str, severity: SeverityLevel = "warning") -> None:
+        """Show what a person must not miss: on the status line and as a note over the pane."""
+        self.screen_stack[0].query_one(StatusLine).say(printable(sentence), WRONG)
+        self.notify(printable(sentence), severity=severity, markup=False, timeout=8)
+
+    # Actions for every pane
+
+    def action_help(self) -> None:
+        """The page of the focused pane."""
+        from kwtui.widgets.dialogs import HelpScreen
+
+        if len(self.screen_stack) > 1:
+            return
+        keys = keymap.keys_in_use(self.choices.keys)
+        rows = [
+            (", ".join(keymap.display(key) for key in keys[action.id]), action.description)
+            for action in keymap.actions()
+            if action.pane in (self.current, "")
+        ]
+        tabs = [(keymap.display(spec.key), spec.title) for spec in self.specs]
+        title = self.spec(self.current).title
+        self.push_screen(HelpScreen(title, self.pane.help_text(), [*rows, *tabs]))
+
+    async def action_palette(self) -> None:
+        """The list of everything that can be done here."""
+        from kwtui.widgets.dialogs import ChooseScreen
+
+        if len(self.screen_stack) > 1:
+            return
+        commands = self._commands()
+        rows = [(title, keys) for title, keys, _do in commands]
+
+        def chosen(index: int | None) -> None:
+            if index is not None:
+                self.run_worker(self._do(commands[index][2]), exit_on_error=True)
+
+        self.push_screen(ChooseScreen(_("Commands"), rows), chosen)
+
+    @staticmethod
+    async def _do(command: Command) -> None:
+        done = command()
+        if isinstance(done, Awaitable):
+            await done
+
+    def _commands(self) -> list[tuple[str, str, Command]]:
+        """What the palette offers: title, keys, and what to call."""
+        keys = keymap.keys_in_use(self.choices.keys)
+        made: list[tuple[str, str, Command]] = []
+        for action in keymap.actions():
+            target = self.pane if action.pane == self.current else self
+            if action.pane in ("", self.current) and action.id != "palette":
+                shown = ", ".join(keymap.display(key) for key in keys[action.id])
+                run = partial(self.run_action, action.verb, target)
+                made.append((action.description, shown, run))
+        for spec in self.specs:
+            title = _("Pane: {title}").format(title=spec.title)
+            made.append((title, keymap.display(spec.key), partial(self.show_pane, spec.id)))
+        for name, title in self._theme_titles().items():
+            made.append((_("Theme: {title}").format(title=title), "", partial(self.wear, name)))
+        return made
+
+    @staticmethod
+    def _theme_titles() -> dict[str, str]:
+        return {
+            "dark": _("dark"),
+            "light": _("light"),
+            "contrast": _("high contrast"),
+            "dark-16": _("16 colours, dark"),
+            "light-16": _("16 colours, light"),
+        }
+
+    def wear(self, theme: str) -> None:
+        """Change the theme, for this time and the next start."""
+        self.theme = theme
+        self.kept.put("theme", theme)
+
+    async def action_quit(self) -> None:
+        """End the app; the state of the screen is kept."""
+        self.keep()
+        self.exit()
+
+    def keep(self) -> None:
+        """Write down where every pane stands."""
+        from kwtui.panes.base import Pane
+
+        for pane in self.screen_stack[0].query(Pane):
+            self.kept.put_pane(pane.pane_id, pane.state())
+        self.kept.write()
+
+    # Window
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Say what size is needed when the window is too small."""
+        small = event.size.width < WIDTH or event.size.height < HEIGHT
+        screen = self.screen_stack[0]
+        screen.set_class(small, "-too-small")
+        if small:
+            sentence = _("This window has {width} x {height}; kwtui needs {least}.").format(
+                width=event.size.width, height=event.size.height, least=f"{WIDTH} x {HEIGHT}"
+            )
+            screen.query_one("#too-small", Static).update(sentence)
+
+    def _fatal_error(self) -> None:
+        """A mistake of ours: no traceback on the terminal; whoever started the app reports it."""
+        self._close_messages_no_wait()
+
+    @property
+    def failure(self) -> Exception | None:
+        """The exception that ended the app, if one did."""
+        return self._exception

@@ -1,0 +1,37 @@
+"""The panes in the order of their tabs; a pane's module is imported when it is first shown."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from glossary.i18n import _
+
+if TYPE_CHECKING:
+    from kwtui.panes.base import Pane
+
+
+@dataclass(frozen=True, slots=True)
+class PaneSpec:
+    """One pane: its id, the title of its tab, the key that shows it, and where its class is."""
+
+    id: str
+    title: str
+    key: str
+    module: str
+    class_name: str
+
+    def load(self) -> type[Pane]:
+        """The class; imports its module."""
+        found: type[Pane] = getattr(importlib.import_module(self.module), self.class_name)
+        return found
+
+
+def panes() -> tuple[PaneSpec, ...]:
+    """Every pane, titles in the language in use."""
+    return (
+        PaneSpec("extract", _("Extract"), "f2", "kwtui.panes.extract", "ExtractPane"),
+        PaneSpec("glossary", _("Glossary"), "f3", "kwtui.panes.glossary", "GlossaryPane"),
+        PaneSpec("dataset", _("Dataset"), "f4", "kwtui.panes.dataset", "DatasetPane"),
+    )

@@ -1,0 +1,127 @@
+"""The three fixed lines of the window: tabs, status, keys."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.binding import Binding
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from kwtui.keymap import display
+from kwtui.panes import PaneSpec
+from kwtui.themes import KEY, MUTED, ON
+
+
+class TabBar(Static):
+    """The panes with their keys in one line; the workspace's name on the right."""
+
+    class Chosen(Message):
+        """A tab was clicked."""
+
+        def __init__(self, pane: str) -> None:
+            super().__init__()
+            self.pane = pane
+
+    def __init__(self, specs: tuple[PaneSpec, ...], name: str) -> None:
+        super().__init__(id="tabs")
+        self._specs, self._label, self._current = specs, name, ""
+        self._spans: list[tuple[int, int, str]] = []
+
+    def choose(self, pane: str) -> None:
+        """Show `pane` as the current one."""
+        self._current = pane
+        self.update(self._line(), layout=False)
+
+    def on_resize(self) -> None:
+        """Fit the line to the new width."""
+        self.update(self._line(), layout=False)
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the tab under the pointer."""
+        for start, end, pane in self._spans:
+            if start <= event.x < end:
+                self.post_message(self.Chosen(pane))
+
+    def _line(self) -> Content:
+        parts: list[Content] = []
+        at, self._spans = 0, []
+        for spec in self._specs:
+            current = spec.id == self._current
+            part = Content.assemble(
+                (f" {display(spec.key)} ", ON if current else KEY),
+                (f"{spec.title} ", ON if current else ""),
+            )
+            self._spans.append((at, at + part.cell_length, spec.id))
+            at += part.cell_length
+            parts.append(part)
+        line = Content("").join(parts)
+        room = self.size.width - at - 2
+        name = Content(self._label)
+        if room < 8:
+            return line
+        if name.cell_length > room:
+            name = name.truncate(room, ellipsis=True)
+        gap = self.size.width - at - name.cell_length - 1
+        return Content.assemble(line, " " * gap, (name.plain, MUTED))
+
+
+class StatusLine(Static):
+    """What was done last, or what is going on."""
+
+    def __init__(self) -> None:
+        super().__init__("", id="status")
+
+    def say(self, sentence: str, style: str = "") -> None:
+        """Show one sentence; it may hold anything, it is never markup."""
+        self.update(Content.styled(" " + " ".join(sentence.split()), style), layout=False)
+
+
+class KeyBar(Widget):
+    """The keys that work now, as many as the width holds; a click presses one."""
+
+    def __init__(self) -> None:
+        super().__init__(id="keys")
+        self._spans: list[tuple[int, int, Binding]] = []
+
+    def on_mount(self) -> None:
+        """Follow the focus."""
+        self.screen.bindings_updated_signal.subscribe(self, self._changed)
+
+    def _changed(self, _screen: Screen[object]) -> None:
+        self.refresh()
+
+    def render(self) -> Content:
+        """One line: key, what it does, key, what it does."""
+        parts, at, self._spans = list[Content](), 0, []
+        for binding in self._shown():
+            part = Content.assemble(
+                (f" {binding.key_display or display(binding.key)}", KEY),
+                (f" {binding.description} ", ""),
+            )
+            if at + part.cell_length > self.size.width:
+                break
+            self._spans.append((at, at + part.cell_length, binding))
+            at += part.cell_length
+            parts.append(part)
+        return Content("").join(parts)
+
+    def _shown(self) -> list[Binding]:
+        """Help first, for it must not fall off the edge; then the pane's, then the app's."""
+        active = [b for _n, b, _e, _t in self.screen.active_bindings.values() if b.show and b.id]
+        everywhere = [binding for binding in active if "." not in (binding.id or "").split(":")[0]]
+        own = [binding for binding in active if binding not in everywhere]
+        order = {"help": 0, "quit": 3, "palette": 2}
+        first = [b for b in everywhere if b.action == "help"]
+        rest = sorted(
+            (b for b in everywhere if b.action != "help"), key=lambda b: order.get(b.action, 1)
+        )
+        return [*first, *own, *rest]
+
+    async def on_click(self, event: events.Click) -> None:
+        """Do what the key under the pointer does."""
+        for start, end, binding in self._spans:
+            if start <= event.x < end:
+                self.app.simulate_key(binding.key)

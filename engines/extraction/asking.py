@@ -16,7 +16,7 @@ from engines.extraction.prompt import (
     strategy_template,
 )
 from engines.extraction.strategy import kinds_of
-from engines.extraction.support import Support, is_excluded, support_for
+from engines.extraction.support import Support, is_excluded, support_for, wanted_categories
 from engines.records import FeedbackNote
 from engines.settings import StrategySettings
 from glossary.errors import UserError
@@ -94,12 +94,14 @@ class Asker:
         self._passage_chars = passage_chars
         self._passage_overlap = passage_overlap
         self._context = context_length(loaded)
+        self._categories = wanted_categories(strategy, glossary)
+        self._supported = ("", Support())
 
     def questions(self, text: str) -> list[Question]:
         """All questions that the strategy asks about normalised `text`, none answered yet."""
         asked: list[Question] = []
         for passage in self._passages(text):
-            support = support_for(self._strategy, self._glossary, passage.text)
+            support = self._support(passage.text)
             for kinds in self._kind_sets():
                 messages = self._messages(passage.text, text, kinds, support)
                 kind = kinds[0][0] if self._strategy.passes == "by_kind" else ""
@@ -325,9 +327,16 @@ class Asker:
                 )
             limit = max(LEAST_PASSAGE, min(limit, len(longest.text)) * 2 // 3)
 
+    def _support(self, text: str) -> Support:
+        """The glossary's word on `text`; the latest is kept, since it is asked for twice."""
+        if text != self._supported[0]:
+            found = support_for(self._strategy, self._glossary, text, self._categories)
+            self._supported = (text, found)
+        return self._supported[1]
+
     def _excess(self, text: str) -> int:
         """Tokens by which a prompt about `text` without examples passes the model's context."""
-        support = support_for(self._strategy, self._glossary, text)
+        support = self._support(text)
         size = self._size(self._fields(text, self._kinds, support))
         return size + self._strategy.max_new_tokens - self._context
 

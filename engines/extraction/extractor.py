@@ -59,6 +59,7 @@ class Extractor:
                 "`kwtui glossary import` in a workspace, or choose another strategy."
             )
             raise UserError(message.format(name=strategy_name))
+        self._categories = wanted_categories(strategy, glossary)
         self._asker = None
         if strategy.kind == "model":
             self._asker = _asker(
@@ -178,7 +179,7 @@ class Extractor:
             boundaries=self.strategy.boundaries,
             exclude=self._exclude,
         )
-        wanted = wanted_categories(self.strategy, self._glossary)
+        wanted = self._categories
         kept = tuple(k for k in keywords if not wanted or not k.category or k.category in wanted)
         seconds = time.perf_counter() - started
         return Prediction(example.id, example.text, kept, self.name, "", seconds=seconds)

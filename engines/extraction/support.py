@@ -30,13 +30,20 @@ class Support:
     forms: tuple[tuple[str, Match], ...] = ()
 
 
-def support_for(strategy: StrategySettings, glossary: Glossary | None, text: str) -> Support:
-    """Retrieve what `strategy` wants to know about normalised `text`; empty without a glossary."""
+def support_for(
+    strategy: StrategySettings,
+    glossary: Glossary | None,
+    text: str,
+    categories: frozenset[str] = frozenset(),
+) -> Support:
+    """Retrieve what `strategy` wants to know about normalised `text`; empty without a glossary.
+
+    `categories`: those of `wanted_categories`.
+    """
     if glossary is None or not strategy.glossary or not text:
         return Support()
     from glossary.retrieval import excluded_in, retrieve
 
-    categories = wanted_categories(strategy, glossary)
     hits = glossary.matcher().find(text, boundaries=strategy.boundaries)
     wanted = tuple(hit for hit in hits if _wanted(hit.term, categories))
     forms = {h.term.canonical: h for h in reversed(wanted) if h.term.canonical not in text}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 STRATEGIES = "dictionary,prompt,rag,rag-feedback"
 MEASURED = ("test", "wild")
-LIMIT = 200
+LIMIT = 250
 MARK = "# The demo domain:"
 
 

@@ -19,6 +19,8 @@ class EventLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = path.open("a", encoding="utf-8")
+        if _ends_in_a_line(path):
+            self._file.write("\n")
 
     def write(self, kind: str, **values: Any) -> None:
         """Append one event and flush it."""
@@ -43,10 +45,31 @@ class EventLog:
 
 
 def read_events(path: Path) -> Iterator[dict[str, Any]]:
-    """All whole events of a file; a line still being written is left for the next look."""
+    """All whole events of a file, in order.
+
+    A line still being written is left for the next look, and one that a kill cut off is passed
+    over. After a resume the steps go back to those of the checkpoint.
+    """
     if not path.exists():
         return
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
-            if line.endswith("\n"):
-                yield json.loads(line)
+            if line.endswith("\n") and (event := _event(line)) is not None:
+                yield event
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None
+
+
+def _ends_in_a_line(path: Path) -> bool:
+    """Whether a killed process left the last line of the file without its end."""
+    with path.open("rb") as file:
+        if file.seek(0, 2) == 0:
+            return False
+        file.seek(-1, 2)
+        return file.read(1) != b"\n"

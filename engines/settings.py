@@ -127,6 +127,13 @@ class TrainingSettings(Section):
     """CPU threads; 0: one a core."""
 
 
+class HostsSettings(Section):
+    """The processes that work for the screen."""
+
+    idle_unload_s: float = Field(default=900.0, ge=0.0)
+    """Seconds without a request after which one ends and frees its memory; 0: never."""
+
+
 class ServerSettings(Section):
     """A server that may be called; nothing is sent anywhere without one."""
 
@@ -176,7 +183,10 @@ class Settings(Section):
     extraction: ExtractionSettings = Field(default_factory=ExtractionSettings)
     plain_template: PlainTemplate = Field(default_factory=PlainTemplate)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
+    hosts: HostsSettings = Field(default_factory=HostsSettings)
     strategies: dict[str, StrategySettings] = Field(default_factory=dict)
+    recipes: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Recipes for `kwtui train NAME`; one with a model's name is the default for that model."""
     servers: dict[str, ServerSettings] = Field(default_factory=dict)
     commands: dict[str, list[str]] = Field(default_factory=dict)
     """Programs with their arguments that replace the ones found, by name."""

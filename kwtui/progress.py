@@ -14,10 +14,16 @@ INTERVAL = 0.1
 
 
 class Progress:
-    """Shows done, total, rate and time left while the block runs; silent without a terminal."""
+    """Shows done, total, rate and time left while the block runs; silent without a terminal.
 
-    def __init__(self, total: int | None = None, stream: TextIO | None = None) -> None:
+    `first`: how many were done before, which say nothing about the rate.
+    """
+
+    def __init__(
+        self, total: int | None = None, stream: TextIO | None = None, *, first: int = 0
+    ) -> None:
         self._total = total
+        self._first = first
         self._stream = stream or sys.stderr
         self._shown = self._stream.isatty()
         self._start = time.monotonic()
@@ -40,7 +46,10 @@ class Progress:
         now = time.monotonic()
         if self._shown and now - self._last >= INTERVAL:
             self._last = now
-            self._draw(progress_line(done, self._total, now - self._start))
+            seconds = now - self._start
+            if self._first:
+                seconds *= done / max(1, done - self._first)
+            self._draw(progress_line(done, self._total, seconds))
 
     def clear(self) -> None:
         """Take the line off the screen, so that something else can be printed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -75,3 +76,26 @@ class EventCallback(TrainerCallback):
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Write that a checkpoint is on disk."""
         self.events.write("checkpoint", step=state.global_step)
+
+
+class StepCallback(TrainerCallback):
+    """After each optimizer step: say how far the run is, and end it when that was asked for.
+
+    The end comes with a checkpoint, never in the middle of an accumulated step.
+    """
+
+    def __init__(
+        self,
+        stop: Callable[[], bool] | None = None,
+        on_step: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self._stop = stop
+        self._on_step = on_step
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Tell the step, and set the flags to save and stop."""
+        if self._on_step is not None:
+            self._on_step(state.global_step, state.max_steps)
+        if self._stop is not None and self._stop():
+            control.should_save = True
+            control.should_training_stop = True

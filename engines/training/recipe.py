@@ -1,110 +1,48 @@
-"""Recipes: a training run as a TOML file that reproduces it."""
+"""Recipes: a training run as TOML that reproduces it.
+
+They come from files, from presets in config.toml and from `--set key=value`. `method` says which
+kind one is: `scratch` makes a new model; `lora`, `qlora` and `full` teach a model that is there.
+"""
 
 from __future__ import annotations
 
+import difflib
 import tomllib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from engines.layers import nested, overlay, toml_value
+from engines.training.scratch_recipe import ScratchRecipe
+from engines.training.tune_recipe import TuneRecipe
 from glossary.errors import UserError
 from glossary.i18n import _
 
+if TYPE_CHECKING:
+    from engines.settings import Settings
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+METHODS = ("lora", "qlora", "full", "scratch")
 
-
-class ModelShape(_Strict):
-    """A new model: Gemma 3 text architecture with tied embeddings."""
-
-    hidden_size: int = Field(256, ge=16, description="width of the residual stream")
-    layers: int = Field(5, ge=1, description="number of decoder layers")
-    heads: int = Field(4, ge=1, description="attention heads")
-    kv_heads: int = Field(2, ge=1, description="key and value heads")
-    head_dim: int = Field(64, ge=8, description="width of a head")
-    intermediate_size: int = Field(768, ge=16, description="width of the feed-forward layer")
-    context: int = Field(2048, ge=128, description="longest input in tokens")
+Recipe = ScratchRecipe | TuneRecipe
+_UNION: TypeAdapter[Any] = TypeAdapter(
+    Annotated[ScratchRecipe | TuneRecipe, Field(discriminator="method")]
+)
 
 
-class VocabularyShape(_Strict):
-    """A new SentencePiece vocabulary of single characters and JSON delimiters."""
-
-    min_count: int = Field(3, ge=1, description="a character enters when it is seen this often")
-    extra: str = Field("", description="characters that enter in any case")
-
-
-class DataSource(_Strict):
-    """A file of labeled texts (JSON Lines, also .xz) and how often each text is used."""
-
-    file: str
-    weight: int = Field(1, ge=1, description="times each text is drawn in one pass")
-    note: str = Field("", description="a note line that marks this source in the prompt")
-    note_share: float = Field(0.9, ge=0, le=1, description="share of prompts that carry the note")
-
-
-class Data(_Strict):
-    """What a model is trained on."""
-
-    sources: list[DataSource]
-    kinds: str = Field("", description="TSV of kinds: label, names, english, description, held_out")
-    exclude_terms: str = Field(
-        "", description="file of words; a text that holds one is left out of training"
-    )
-
-
-class Variety(_Strict):
-    """Shares (0 to 1) of prompts that carry each part, so that a model learns to use them all."""
-
-    plain_first: int = Field(2_000_000, ge=0, description="first tokens: bare prompts only")
-    wording: float = Field(0.4, ge=0, le=1, description="instruction in another wording")
-    english: float = Field(0.07, ge=0, le=1, description="English template")
-    kinds: float = Field(0.45, ge=0, le=1, description="names the kinds wanted")
-    absent_kinds: float = Field(0.35, ge=0, le=1, description="of these: no such kind in the text")
-    descriptions: float = Field(0.3, ge=0, le=1, description="of these: with descriptions")
-    terms: float = Field(0.3, ge=0, le=1, description="glossary lines")
-    exclude: float = Field(0.1, ge=0, le=1, description="words that are no keywords")
-    shots: float = Field(0.1, ge=0, le=1, description="one to three solved examples")
-    feedback: float = Field(0.08, ge=0, le=1, description="a second turn with feedback")
-    invented: float = Field(0.1, ge=0, le=1, description="a keyword replaced by an invented word")
-
-
-class Optimisation(_Strict):
-    """How the weights are moved."""
-
-    tokens: int = Field(20_000_000, ge=1000, description="padded training tokens in all")
-    tokens_per_batch: int = Field(3072, ge=128, description="padded tokens a step")
-    learning_rate: float = Field(1.5e-3, gt=0)
-    warmup_steps: int = Field(200, ge=0)
-    decay_share: float = Field(
-        0.25, ge=0, le=1, description="last share of steps, in which the learning rate falls"
-    )
-    weight_decay: float = Field(0.05, ge=0)
-    text_loss_weight: float = Field(0.3, ge=0, le=1, description="loss weight of the text's tokens")
-    max_length: int = Field(640, ge=32, description="longer examples get a bare prompt")
-    precision: Literal["float32", "bf16"] = Field("bf16", description="autocast type")
-    save_steps: int = Field(500, ge=1, description="steps between checkpoints")
-    threads: int = Field(0, ge=0, description="CPU threads; 0 takes all cores")
-
-
-class ScratchRecipe(_Strict):
-    """A model from nothing: vocabulary, weights and training in one recipe."""
-
-    method: Literal["scratch"] = "scratch"
-    name: str = "model"
-    seed: int = 7
-    model: ModelShape = ModelShape()
-    vocabulary: VocabularyShape = VocabularyShape()
-    data: Data
-    variety: Variety = Variety()
-    optimisation: Optimisation = Optimisation()
-
-
-def load_recipe(path: Path, overrides: dict[str, Any] | None = None) -> ScratchRecipe:
+def load_recipe(path: Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
     """Read and check a recipe. Raises UserError with file, key and reason."""
+    values = read_values(path)
+    for key, value in (overrides or {}).items():
+        values = overlay(values, nested(tuple(key.split(".")), value))
+    return checked(values, str(path))
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """The TOML of a recipe; UserError when it cannot be read."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(_("{path}: there is no such recipe.").format(path=path)) from None
     except IsADirectoryError:
@@ -115,21 +53,80 @@ def load_recipe(path: Path, overrides: dict[str, Any] | None = None) -> ScratchR
         raise UserError(
             _("{path}: the recipe cannot be read: {reason}").format(path=path, reason=error)
         ) from error
-    for key, value in (overrides or {}).items():
-        _set(values, key.split("."), value)
+
+
+def checked(values: Mapping[str, Any], origin: str) -> Recipe:
+    """The recipe in `values`; UserError that names `origin` and the key that is wrong."""
+    if values.get("method", "lora") not in METHODS:
+        message = _("{path}: method is {method}; it is one of {known}.")
+        raise UserError(
+            message.format(path=origin, method=values["method"], known=", ".join(METHODS))
+        )
     try:
-        return ScratchRecipe.model_validate(values)
+        recipe: Recipe = _UNION.validate_python({"method": "lora", **values})
+        return recipe
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        # A tagged union puts the tag before the key.
+        places = [str(part) for part in first["loc"][1:]]
+        key = ".".join(places)
+        if first["type"] == "extra_forbidden" and (near := _nearest(values, places)):
+            message = _("{path}: there is no key {key}. Did you mean {near}?")
+            raise UserError(message.format(path=origin, key=key, near=near)) from None
         raise UserError(
             _("{path}: {key}: {reason}. Mend this key of the recipe.").format(
-                path=path, key=key, reason=first["msg"]
+                path=origin, key=key, reason=first["msg"]
             )
-        ) from error
+        ) from None
 
 
-def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
-    for key in keys[:-1]:
-        values = values.setdefault(key, {})
-    values[keys[-1]] = value
+def _nearest(values: Mapping[str, Any], places: list[str]) -> str:
+    """The known key that is spelled most like the last of `places`, or ""."""
+    scratch = values.get("method") == "scratch"
+    model: type[BaseModel] = ScratchRecipe if scratch else TuneRecipe
+    for place in places[:-1]:
+        field = model.model_fields.get(place)
+        inner = field.annotation if field is not None else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return ""
+        model = inner
+    near = difflib.get_close_matches(places[-1], list(model.model_fields), n=1, cutoff=0.5)
+    return ".".join([*places[:-1], *near]) if near else ""
+
+
+def parse_changes(changes: Iterable[str]) -> dict[str, Any]:
+    """`--set` options, each "key=value" with a TOML value or a bare word, as nested tables."""
+    values: dict[str, Any] = {}
+    for change in changes:
+        key, equals, raw = change.partition("=")
+        parts = tuple(part.strip() for part in key.split("."))
+        if not equals or not all(parts):
+            message = _("--set {change}: write it as key=value, such as optimisation.epochs=2.")
+            raise UserError(message.format(change=change))
+        values = overlay(values, nested(parts, toml_value(raw.strip())))
+    return values
+
+
+def preset(settings: Settings, name: str) -> dict[str, Any]:
+    """The values of `[recipes.NAME]` in the settings; UserError with the nearest name."""
+    known = settings.recipes
+    if name in known:
+        return dict(known[name])
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if near:
+        message = _("There is no recipe {name}. Did you mean {near}?")
+        raise UserError(message.format(name=name, near=near[0]))
+    message = _("There is no recipe {name}: give a file, or one of {known}.")
+    raise UserError(message.format(name=name, known=", ".join(sorted(known)) or "-"))
+
+
+def preset_for(settings: Settings, model: str) -> dict[str, Any]:
+    """What the settings say about training the model of that name; {} when nothing."""
+    return dict(settings.recipes.get(model, {}))
+
+
+def to_toml(recipe: Recipe) -> str:
+    """The complete recipe as TOML that `load_recipe` reads back."""
+    import tomli_w
+
+    return tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True))

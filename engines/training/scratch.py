@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from engines.training.recipe import Data, ModelShape, VocabularyShape
+from engines.training.scratch_recipe import Data, ModelShape, VocabularyShape
 from engines.training.variety import Labeled
 from glossary.errors import UserError
 from glossary.i18n import _

@@ -1,4 +1,4 @@
-"""The run itself: examples in, checkpoints and events out, resumed where it was cut off."""
+"""Training from nothing: examples in, checkpoints and events out, resumed where it was cut off."""
 
 from __future__ import annotations
 
@@ -6,23 +6,41 @@ import json
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from engines.events import EventLog
+from engines.training.checkpoints import last_checkpoint
 from engines.training.examples import Encoded, batches_by_tokens, collate, encode_sample
-from engines.training.recipe import ScratchRecipe
 from engines.training.scratch import build_model, build_tokenizer, read_labeled
+from engines.training.scratch_recipe import ScratchRecipe
 from engines.training.variety import Labeled, PromptMaker, read_kinds
 
 
-def train_scratch(recipe: ScratchRecipe, folder: Path, out: Path) -> Path:
+class Stopped(Exception):  # noqa: N818
+    """The run was asked to stop, and has saved a checkpoint of `step`."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(step)
+        self.step = step
+
+
+def train_scratch(
+    recipe: ScratchRecipe,
+    folder: Path,
+    out: Path,
+    *,
+    stop: Callable[[], bool] | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+) -> Path:
     """Train a new model and write it to `out`/model; files of the recipe lie in `folder`.
 
     A run that was cut off goes on from its last checkpoint when started again on the same `out`.
-    Returns the model's folder.
+    `on_step` hears the steps done and their number. When `stop()` becomes true the run saves a
+    checkpoint at the end of its step and raises Stopped. Returns the model's folder.
     """
     import torch
 
@@ -39,7 +57,11 @@ def train_scratch(recipe: ScratchRecipe, folder: Path, out: Path) -> Path:
         batches = list(_batches(recipe, folder, tokenizer, records, weights))
         events.write("data", batches=len(batches), examples=sum(len(b) for b in batches))
         started = time.monotonic()
-        _fit(recipe, model, tokenizer, batches, out, events)
+        watch = _Watch(events, stop, on_step)
+        done = _fit(recipe, model, tokenizer, batches, out, watch)
+        if done < len(batches):
+            events.write("stopped", step=done)
+            raise Stopped(done)
         seconds = time.monotonic() - started
         model.config.use_cache = True
         model.save_pretrained(model_dir)
@@ -87,18 +109,27 @@ def _endless(items: list[int], seed: int) -> Iterator[int]:
         yield from items
 
 
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """Who hears of the run and may end it."""
+
+    events: EventLog
+    stop: Callable[[], bool] | None
+    on_step: Callable[[int, int], None] | None
+
+
 def _fit(
     recipe: ScratchRecipe,
     model: Any,
     tokenizer: Any,
     batches: list[list[Encoded]],
     out: Path,
-    events: EventLog,
-) -> None:
-    from transformers import TrainingArguments
-    from transformers.trainer_utils import get_last_checkpoint
+    watch: _Watch,
+) -> int:
+    """Run the steps that are left; the step that was reached."""
+    from transformers import PrinterCallback, TrainingArguments
 
-    from engines.training.callbacks import EventCallback, WeightedTrainer
+    from engines.training.callbacks import EventCallback, StepCallback, WeightedTrainer
 
     o = recipe.optimisation
     checkpoints = out / "checkpoints"
@@ -131,11 +162,15 @@ def _fit(
         args=arguments,
         train_dataset=batches,
         data_collator=partial(collate, pad_id=tokenizer.pad_token_id),
-        callbacks=[EventCallback(events, [sum(len(row) for row in batch) for batch in batches])],
+        callbacks=[
+            EventCallback(watch.events, [sum(map(len, batch)) for batch in batches]),
+            StepCallback(watch.stop, watch.on_step),
+        ],
     )
-    found = checkpoints.is_dir()
-    last = get_last_checkpoint(str(checkpoints)) if found else None  # type: ignore[no-untyped-call]
-    trainer.train(resume_from_checkpoint=last)
+    trainer.remove_callback(PrinterCallback)
+    last = last_checkpoint(checkpoints)
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    return int(trainer.state.global_step)
 
 
 def _has_gpu() -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from engines.extraction.feedback import Complaint, Fault, feedback_turn
 from engines.extraction.prompt import PromptFields, PromptTemplate, answer_json, load_template
 from engines.models.chat import Message
-from engines.training.recipe import Variety
+from engines.training.scratch_recipe import Variety
 
 WORDINGS = {
     "ko": (

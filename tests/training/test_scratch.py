@@ -1,0 +1,155 @@
+"""A model from nothing: made by the command, resumed as if nothing had happened."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engines.children import python_environment
+from engines.events import EventLog, read_events
+from engines.settings import Settings
+from engines.training.checkpoints import is_whole, last_checkpoint, step_of
+from engines.training.folder import RunFolder
+from engines.training.recipe import load_recipe
+from engines.training.start import complete, prepare
+from engines.training.worker import work
+from glossary.errors import UserError
+from tests.tiny import TEXTS
+
+RECIPE = """
+method = "scratch"
+name = "tiny"
+model = {hidden_size = 32, layers = 1, heads = 2, kv_heads = 1, head_dim = 16,
+         intermediate_size = 32, context = 512}
+data = {sources = [{file = "texts.jsonl"}]}
+optimisation = {tokens = 30000, tokens_per_batch = 512, warmup_steps = 2, save_steps = 4,
+                precision = "float32", threads = 1}
+"""
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recipe")
+    with (folder / "texts.jsonl").open("w", encoding="utf-8") as file:
+        for text in TEXTS:
+            word = text.split()[0][:2]
+            row = {"text": text, "keywords": [word], "spans": [[0, 2, "X"]]}
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    path = folder / "recipe.toml"
+    path.write_text(RECIPE.replace("\n         ", " ").replace("\n                ", " "))
+    return path
+
+
+def start(recipe: Path, out: Path) -> "subprocess.Popen[str]":
+    command = ["train", "--foreground", "--json", str(recipe), "-o", str(out)]
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "kwtui", *command],
+        env=python_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+
+
+def weights(folder: Path) -> str:
+    return hashlib.sha256((folder / "model" / "model.safetensors").read_bytes()).hexdigest()
+
+
+def wait_for_checkpoint(out: Path, process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + 60
+    while last_checkpoint(out / "checkpoints") is None:
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def run_here(recipe: Path, out: Path) -> dict[str, Any]:
+    """The same in this process: what is imported already need not be imported again."""
+    whole = complete(load_recipe(recipe), Settings(), None, recipe.parent)
+    return work(prepare(whole, out, None))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("whole") / "run"
+    assert run_here(recipe, out)["state"] == "finished"
+    return out
+
+
+def test_a_model_comes_out_that_loads(uninterrupted: Path) -> None:
+    from engines.models.loading import load
+
+    loaded = load(uninterrupted / "model")
+    assert loaded.model.num_parameters() > 0
+    kinds = [event["kind"] for event in read_events(uninterrupted / "events.jsonl")]
+    assert kinds[0] == "start" and kinds[-1] == "end" and "checkpoint" in kinds
+    assert (uninterrupted / "recipe.toml").is_file() and (uninterrupted / "log.txt").is_file()
+
+
+def test_after_sigkill_the_weights_are_those_of_an_uninterrupted_run(
+    recipe: Path, uninterrupted: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    process = start(recipe, out)
+    wait_for_checkpoint(out, process)
+    process.kill()
+    process.communicate()
+    assert RunFolder(out).read()["state"] == "running"
+    end = run_here(recipe, out)
+    assert end["state"] == "finished" and weights(out) == weights(uninterrupted)
+
+
+def test_sigterm_saves_at_the_end_of_a_step_and_the_run_goes_on_from_there(
+    recipe: Path, uninterrupted: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    whole = complete(load_recipe(recipe), Settings(), None, recipe.parent)
+
+    def at_seven(step: int, _steps: int) -> None:
+        if step == 7:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    end = work(prepare(whole, out, None), on_step=at_seven)
+    saved = last_checkpoint(out / "checkpoints")
+    assert end["state"] == "stopped" and end["step"] == 7
+    assert saved is not None and step_of(saved) == 7
+    assert run_here(recipe, out)["state"] == "finished"
+    assert weights(out) == weights(uninterrupted)
+
+
+def test_a_half_written_checkpoint_is_passed_over(uninterrupted: Path, tmp_path: Path) -> None:
+    import shutil
+
+    checkpoints = tmp_path / "checkpoints"
+    shutil.copytree(uninterrupted / "checkpoints", checkpoints)
+    whole = last_checkpoint(checkpoints)
+    assert whole is not None and is_whole(whole)
+    for name in ("model.safetensors", "optimizer.pt", "trainer_state.json"):
+        torn = checkpoints / "checkpoint-9999"
+        shutil.copytree(whole, torn)
+        data = (torn / name).read_bytes()
+        (torn / name).write_bytes(data[: len(data) // 2])
+        assert not is_whole(torn) and last_checkpoint(checkpoints) == whole
+        shutil.rmtree(torn)
+
+
+def test_another_recipe_in_the_same_folder_is_refused(recipe: Path, uninterrupted: Path) -> None:
+    changed = recipe.with_name("other.toml")
+    changed.write_text(recipe.read_text().replace("30000", "40000"))
+    with pytest.raises(UserError, match="another recipe"):
+        run_here(changed, uninterrupted)
+
+
+def test_an_event_cut_off_by_a_kill_spoils_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"kind": "step", "step": 1}\n{"kind": "st', encoding="utf-8")
+    with EventLog(path) as events:
+        events.write("step", step=2)
+    assert [event["step"] for event in read_events(path)] == [1, 2]

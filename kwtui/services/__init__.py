@@ -1,0 +1,28 @@
+"""The services that run in processes of their own, behind `kwtui.hosts.Host`.
+
+A service is a class; the methods that its `requests` name can be called from the other side. Each
+gets the `Task` it is done for (progress, partial results, cancellation) before its own arguments.
+
+extractor (kwtui.services.extractor.ExtractorService):
+    strategies() -> tuple[StrategyInfo, ...]
+    load_model(strategy, model="", batch_size=0) -> ModelInfo      progress: stages
+    extract(texts, strategy, model="", batch_size=0) -> Extracted  progress: texts;
+        partial: one engines.records.Prediction a text, in order
+    retry(prediction, strategy, missed=(), wrong=(), model="") -> Prediction
+    show_prompt(text, strategy, model="") -> str
+  An empty `strategy` is the one of [extraction] in the settings. texts: Example or str.
+glossary (kwtui.services.glossary.GlossaryService):
+    count() -> int
+    rows(offset, limit, filter="", sort="canonical", which="all") -> Page
+    get(term_id) -> Term | None           lookup(surface) -> Term | None
+    match(text, everything=False) -> tuple[glossary.matching.Match, ...]
+    search(text, limit=20) -> tuple[Term, ...]
+    warm() -> int                         what the first match and search wait for, done before
+    upsert(terms, author, reason="") -> int
+    delete(ids, author, reason="") -> int
+"""
+
+SERVICES = {
+    "extractor": ("kwtui.services.extractor", "ExtractorService"),
+    "glossary": ("kwtui.services.glossary", "GlossaryService"),
+}

@@ -14,6 +14,7 @@ from glossary.errors import UserError
 from glossary.i18n import _
 
 if TYPE_CHECKING:
+    from engines.corpus.store import Corpus
     from engines.extraction.cases import Cases
     from engines.models.loading import LoadedModel
     from glossary.store import Glossary
@@ -33,6 +34,7 @@ class Opener:
         self._models: dict[Path, LoadedModel] = {}
         self._glossary: Glossary | None = None
         self._cases: Cases | None = None
+        self._cases_position: str | None = None
 
     def extractor(
         self, name: str, *, model: str | None = None, batch_size: int | None = None
@@ -57,6 +59,24 @@ class Opener:
             settings=self._settings,
             prompts=prompts,
         )
+
+    def refresh(self) -> bool:
+        """See what other processes wrote; True when extractors made before are out of date."""
+        changed = self._glossary is not None and self._glossary.refresh()
+        if self._workspace is not None and self._cases_position is not None:
+            moved = _corpus_position(self._workspace) != self._cases_position
+            self._cases = None if moved else self._cases
+            changed |= moved
+        return changed
+
+    def loaded(self, strategy: StrategySettings) -> LoadedModel | None:
+        """The model of `strategy` when it is in memory."""
+        path = self._model_path(strategy)
+        return self._models.get(path) if path else None
+
+    def drop_models(self) -> None:
+        """Let go of every model; extractors that hold one keep it."""
+        self._models.clear()
 
     def default_name(self) -> str:
         """The strategy that the settings name; without a workspace one that needs no glossary."""
@@ -129,6 +149,8 @@ class Opener:
 
     def _open_cases(self, name: str) -> Cases | None:
         """The labeled cases of the workspace's training split; a note when there are none."""
+        if self._workspace is not None:
+            self._cases_position = _corpus_position(self._workspace)
         if self._cases is None and self._workspace and self._workspace.corpus_path.exists():
             self._cases = corpus_cases(self._workspace)
         if self._cases is None or not self._cases.count():
@@ -146,6 +168,20 @@ def corpus_cases(workspace: Workspace) -> Cases:
     from engines.extraction.cases import TRAIN, Cases
 
     with Corpus.open(workspace.corpus_path, readonly=True) as corpus:
-        latest = corpus.history(limit=1)
-        position = f"{latest[0].seq} {latest[0].at}" if latest else "empty"
+        position = _position(corpus)
         return Cases.open(workspace.cases_path, position, lambda: corpus.examples(TRAIN))
+
+
+def _corpus_position(workspace: Workspace) -> str:
+    """What changes with every change of the corpus; "" while there is none."""
+    from engines.corpus.store import Corpus
+
+    if not workspace.corpus_path.exists():
+        return ""
+    with Corpus.open(workspace.corpus_path, readonly=True) as corpus:
+        return _position(corpus)
+
+
+def _position(corpus: Corpus) -> str:
+    latest = corpus.history(limit=1)
+    return f"{latest[0].seq} {latest[0].at}" if latest else "empty"

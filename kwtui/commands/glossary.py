@@ -196,7 +196,9 @@ def search(
     as_json: bool = _JSON,
 ) -> None:
     """Search names first, then n-grams of names and definitions."""
-    found = list(_search(_opened(), text, limit))
+    from glossary.retrieval import search_terms
+
+    found = search_terms(_opened(), text, limit)
     if as_json:
         _json([term.to_json() for term in found])
         return
@@ -263,19 +265,13 @@ def _found(glossary: Glossary, name: str) -> Term:
     term = glossary.lookup(name) or glossary.get(name)
     if term:
         return term
-    near = [found.canonical for found in _search(glossary, name, 3)]
+    from glossary.retrieval import search_terms
+
+    near = [found.canonical for found in search_terms(glossary, name, 3)]
     sentence = _("'{name}' is not in the glossary.")
     if near:
         sentence = _("'{name}' is not in the glossary; near it: {near}.")
     raise UserError(sentence.format(name=name, near=", ".join(near)))
-
-
-def _search(glossary: Glossary, text: str, limit: int) -> Iterator[Term]:
-    wanted = normalise(text).strip().lower()
-    named = [t for t in glossary.terms() if any(wanted in s.lower() for s in t.surfaces)]
-    named.sort(key=lambda t: (not t.canonical.lower().startswith(wanted), len(t.canonical)))
-    near = [term for term, _score in glossary.ngram_search(text, limit)]
-    yield from list(dict.fromkeys([*named, *near]))[:limit]
 
 
 def _given(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # A model that repeats itself so often is in a loop; what it repeats is dropped anyway.
 _MAX_REPEATS = 3
 _PREFILL_TOKENS = 4096
+_LONGEST_DRAFT = 6
 
 
 @dataclass(slots=True)
@@ -37,10 +38,31 @@ class Row:
     length: int = 0
     next: int = 0
     end: str = ""
+    follows: dict[int | tuple[int, int], int] = field(default_factory=dict)
+
+    def learn(self, start: int) -> None:
+        """Note what follows each token and pair of tokens of the prompt from `start` on."""
+        for at in range(start, len(self.tokens) - 1):
+            self.follows[self.tokens[at]] = at + 1
+            if at > start:
+                self.follows[self.tokens[at - 1], self.tokens[at]] = at + 1
+
+    def draft(self, length: int) -> list[int]:
+        """Up to `length` tokens that followed the last ones of the answer in the prompt."""
+        if not self.new or length < 1:
+            return []
+        at = self.follows.get((self.new[-2], self.new[-1])) if len(self.new) > 1 else None
+        at = at or self.follows.get(self.new[-1])
+        return self.tokens[at : at + length] if at else []
 
 
 class Batch:
-    """Rows that a model continues together, greedily, over one cache."""
+    """Rows that a model continues together, greedily, over one cache.
+
+    Answers copy from the prompt: the tokens that followed there are tried in the same pass as far
+    as a pass of `room` tokens costs little more than one of fewer (prompt lookup,
+    https://github.com/apoorvumang/prompt-lookup-decoding); only what the model says itself stays.
+    """
 
     def __init__(
         self,
@@ -50,6 +72,7 @@ class Batch:
         *,
         device: Any,
         max_new_tokens: int,
+        room: int = 0,
     ) -> None:
         self.rows: list[Row] = []
         self._cache = cache
@@ -58,6 +81,7 @@ class Batch:
         self._device = device
         self._limit = max_new_tokens
         self._known = len(tokenizer)
+        self._room = room
 
     def admit(self, rows: Sequence[Row], head: "Head", shared: int) -> None:
         """Start `rows`, whose first `shared` tokens are in `head`: all but their last token."""
@@ -71,23 +95,46 @@ class Batch:
         for row in rows:
             row.length = len(row.tokens) - 1
             row.next = row.tokens[-1]
+            if self._room:
+                row.learn(shared)
         self.rows.extend(rows)
 
     def step(self) -> list[Row]:
-        """One token for every row; the rows whose answers ended are handed out."""
-        tokens = torch.tensor([[row.next] for row in self.rows], device=self._device)
-        positions = torch.tensor([[row.length] for row in self.rows], device=self._device)
-        logits = self._cache.forward(0, tokens, positions)[:, -1]
-        best: list[int] = logits.argmax(-1).tolist()
-        for row, token, scores in zip(self.rows, best, logits, strict=True):
-            row.length += 1
-            if row.matcher is None:
-                self._take_free(row, token)
-            else:
-                self._take_legal(row, row.matcher, token, scores)
-            if not row.end and len(row.new) >= self._limit:
-                row.end = "limit"
+        """A token or more for every row; the rows whose answers ended are handed out."""
+        length = min(_LONGEST_DRAFT, self._room // len(self.rows) - 1)
+        drafts = [row.draft(min(length, self._limit - len(row.new) - 1)) for row in self.rows]
+        logits = self._forward(drafts)
+        best: list[list[int]] = logits.argmax(-1).tolist()
+        for row, draft, tokens, scores in zip(self.rows, drafts, best, logits, strict=True):
+            for at in range(len(draft) + 1):
+                self._take(row, tokens[at], scores[at])
+                if row.end or at == len(draft) or row.next != draft[at]:
+                    break
         return self._leave()
+
+    def _forward(self, drafts: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Logits after each row's next token and each token of its draft, `[rows, width, ...]`."""
+        width = 1 + max(map(len, drafts))
+        pairs = list(zip(self.rows, drafts, strict=True))
+        tokens = [[row.next, *draft, *[0] * (width - 1 - len(draft))] for row, draft in pairs]
+        steps = [[n if n <= len(draft) else 0 for n in range(width)] for _row, draft in pairs]
+        lengths = torch.tensor([[row.length] for row in self.rows], device=self._device)
+        offsets = torch.tensor(steps, device=self._device)
+        used = None
+        if width > 1:
+            used = offsets == torch.arange(width, device=self._device)
+        ids = torch.tensor(tokens, device=self._device)
+        return self._cache.forward(0, ids, lengths + offsets, keep=width, used=used)
+
+    def _take(self, row: Row, token: int, scores: torch.Tensor) -> None:
+        """Add the next token to the answer: `token`, the best one, where it is legal."""
+        row.length += 1
+        if row.matcher is None:
+            self._take_free(row, token)
+        else:
+            self._take_legal(row, row.matcher, token, scores)
+        if not row.end and len(row.new) >= self._limit:
+            row.end = "limit"
 
     def _take_free(self, row: Row, token: int) -> None:
         if token in row.stop_ids:

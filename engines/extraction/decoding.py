@@ -61,10 +61,12 @@ class Decoder:
     """Answers requests with one loaded model; keeps the last prompt head between calls.
 
     `max_batch_tokens` bounds rows times their longest sequence, and with it the memory of the
-    key-value cache.
+    key-value cache. Without `drafts` every token has a pass of its own; the answers are the same.
     """
 
-    def __init__(self, loaded: "LoadedModel", *, max_batch_tokens: int = 32_768) -> None:
+    def __init__(
+        self, loaded: "LoadedModel", *, max_batch_tokens: int = 32_768, drafts: bool = True
+    ) -> None:
         from engines.models.slots import Head, supports_slots
 
         self._model = loaded.model
@@ -72,6 +74,7 @@ class Decoder:
         self._width = _vocabulary(loaded.model)
         self.batched = supports_slots(loaded.model)
         self._budget = max_batch_tokens
+        self._room = _cheap_tokens(loaded.model) if drafts and self.batched else 0
         self._head = Head()
         self._compiler: GrammarCompiler | None = None
         self.grammar_refused = ""
@@ -154,6 +157,7 @@ class Decoder:
             self._compiler,
             device=self._model.device,
             max_new_tokens=max_new_tokens,
+            room=self._room,
         )
         waiting = deque(group)
         while waiting or batch.rows:
@@ -216,6 +220,18 @@ def _vocabulary(model: Any) -> int:
     if weight is not None and weight.dim() == 2 and weight.is_floating_point():
         return int(weight.shape[0])
     return int(model.config.get_text_config().vocab_size)
+
+
+def _cheap_tokens(model: Any) -> int:
+    """Tokens of one forward pass up to which another one costs little.
+
+    On a GPU and on the CPU a pass reads all weights once, whatever the number of tokens; a small
+    model's pass is mostly overhead. Measured on 2 CPU cores: 16 tokens 24 ms, 32 tokens 27 ms,
+    64 tokens 40 ms with 4M parameters.
+    """
+    if model.device.type != "cpu":
+        return 256
+    return 40 if model.num_parameters() < 50_000_000 else 16
 
 
 def _fewer(rows: int, error: Exception) -> int:

@@ -25,7 +25,7 @@ class _Place:
     count: int = 0
     length: int = 0
     rows: torch.Tensor = field(default_factory=lambda: torch.empty(0))
-    positions: torch.Tensor = field(default_factory=lambda: torch.empty(0))
+    slots: torch.Tensor = field(default_factory=lambda: torch.empty(0))
 
 
 class SlotLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
@@ -41,7 +41,8 @@ class SlotLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Allocate both buffers, zeroed: a masked slot must hold numbers, not NaN."""
         for states in (key_states, value_states):
-            shape = (self._rows, self._slots, states.shape[1], states.shape[3])
+            # One slot more than can be seen takes the queries that are padding.
+            shape = (self._rows, self._slots + 1, states.shape[1], states.shape[3])
             self.stored.append(states.new_zeros(shape))
         self.is_initialized = True
 
@@ -54,7 +55,7 @@ class SlotLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         place = self._place
         visible = []
         for buffer, states in zip(self.stored, (key_states, value_states), strict=True):
-            buffer[place.rows, place.positions] = states.transpose(1, 2)
+            buffer[place.rows, place.slots] = states.transpose(1, 2)
             rows = buffer[place.first : place.first + place.count, : place.length]
             visible.append(rows.transpose(1, 2))
         return visible[0], visible[1]
@@ -92,6 +93,7 @@ class SlotCache:
 
     def __init__(self, model: Any, rows: int, slots: int) -> None:
         self._model = model
+        self._slots = slots
         self._config = model.config.get_text_config(decoder=True)
         self._place = _Place()
         self._layers = [SlotLayer(rows, slots, self._place) for _ in range(_layer_count(model))]
@@ -101,16 +103,23 @@ class SlotCache:
         self._keyed = getattr(self._config, "layer_types", None) is not None
 
     def forward(
-        self, first: int, tokens: torch.Tensor, positions: torch.Tensor, *, keep: int = 1
+        self,
+        first: int,
+        tokens: torch.Tensor,
+        positions: torch.Tensor,
+        *,
+        keep: int = 1,
+        used: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Run `tokens` (`[count, queries]`) of the rows from `first` on at their `positions`.
 
-        Returns the logits of the last `keep` queries, `[count, keep, vocabulary]`.
+        `used` (the same shape) is False where a token is padding, whose position must be one of
+        the row's. Returns the logits of the last `keep` queries, `[count, keep, vocabulary]`.
         """
         place = self._place
         place.first, place.count = first, tokens.shape[0]
         place.length = int(positions.max()) + 1
-        place.positions = positions
+        place.slots = positions if used is None else positions.where(used, self._slots)
         place.rows = torch.arange(first, first + place.count, device=tokens.device)[:, None]
         out = self._model(
             input_ids=tokens,
@@ -176,7 +185,13 @@ class PlainCache:
         self._state: Any = None
 
     def forward(
-        self, first: int, tokens: torch.Tensor, positions: torch.Tensor, *, keep: int = 1
+        self,
+        first: int,
+        tokens: torch.Tensor,
+        positions: torch.Tensor,
+        *,
+        keep: int = 1,
+        used: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Run `tokens` (`[1, queries]`) after those before; position 0 starts a new sequence."""
         state = None if int(positions[0, 0]) == 0 else self._state

@@ -12,7 +12,7 @@ import re
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any, NamedTuple
 
 _HANGUL = re.compile(r"[\uac00-\ud7a3]")
@@ -53,11 +53,7 @@ class Judge:
 
     def __init__(self, text: str, hits: Iterable[Hit]) -> None:
         self._text = text
-        self._ending: dict[int, set[int]] = {}
-        self._starting: dict[int, set[int]] = {}
-        for start, end in hits:
-            self._ending.setdefault(end, set()).add(start)
-            self._starting.setdefault(start, set()).add(end)
+        self._hits = set(hits)
         self._borders = _pieces(text)
         self._read: dict[tuple[int, int], list[Morpheme]] = {}
         self._verdicts: dict[Hit, bool] = {}
@@ -98,10 +94,10 @@ class Judge:
             left_tokens = [t for t in tokens if hit.start - len(left) <= t.start < hit.start]
             right_tokens = [t for t in tokens if hit.end <= t.start < hit.end + len(right)]
             named = is_name(surface)
-            left_fits = not left or self._chained_left(hit) or _head_fits(left_tokens)
+            left_fits = not left or hit.start in self._heads or _head_fits(left_tokens)
             right_fits = (
                 not right
-                or self._chained_right(hit)
+                or hit.end in self._tails
                 or _tail_fits(right_tokens, named=named, context=True)
             )
             if (left_fits and right_fits) or known(surface):
@@ -113,39 +109,41 @@ class Judge:
     def _stands_alone(self, hit: Hit, left: str, right: str, doubtful: bool) -> bool:
         """For names that Kiwi cannot place: by what is left of the word on both sides."""
         surface = self._text[hit.start : hit.end]
-        if left and not self._chained_left(hit) and (doubtful or not _noun(left)):
+        if left and hit.start not in self._heads and (doubtful or not _noun(left)):
             return False
-        if not right or self._chained_right(hit):
+        if not right or hit.end in self._tails:
             return True
         tokens = _after_noun(_final(surface), right)
         if doubtful:
             tokens = [t for t in tokens if not _is_noun(t) or len(t.form) == 1]
         return _tail_fits(tokens, named=is_name(surface), context=False)
 
-    def _chained_left(self, hit: Hit) -> bool:
-        """Whether another term of two letters or more ends where this hit starts."""
-        for start in self._ending.get(hit.start, ()):
-            other = Hit(start, hit.start)
-            if other.end - other.start < 2:
-                continue
-            left = _run(_LEFT_RUN, self._text, max(0, start - 40), start)
-            if not left or self._chained_left(other):
-                return True
-        return False
+    @cached_property
+    def _heads(self) -> set[int]:
+        """Where a chain of terms of two letters or more ends that began where its word begins."""
+        heads: set[int] = set()
+        for start, end in sorted(self._hits):
+            begins = start == 0 or not _is_hangul(self._text, start - 1)
+            if end - start >= 2 and (begins or start in heads):
+                heads.add(end)
+        return heads
 
-    def _chained_right(self, hit: Hit) -> bool:
-        """Whether another term starts where this hit ends, and what follows it is in order."""
-        for end in self._starting.get(hit.end, ()):
-            other = Hit(hit.end, end)
-            if end - hit.end < 2:
+    @cached_property
+    def _tails(self) -> set[int]:
+        """Where a chain of such terms starts, behind another hit, whose last word ends in order."""
+        tails: set[int] = set()
+        ends = {end for _start, end in self._hits}
+        for start, end in sorted(self._hits, key=lambda hit: -hit.end):
+            if end - start < 2 or start not in ends or start in tails:
                 continue
             right = _run(_RIGHT_RUN, self._text, end, end + 40)
-            if not right or self._chained_right(other):
-                return True
-            surface = self._text[hit.end : end]
-            if _tail_fits(_after_noun(_final(surface), right), named=False, context=False):
-                return True
-        return False
+            if not right or end in tails:
+                tails.add(start)
+                continue
+            rest = _after_noun(_final(self._text[start:end]), right)
+            if _tail_fits(rest, named=False, context=False):
+                tails.add(start)
+        return tails
 
     def _morphemes(self, hit: Hit) -> list[Morpheme]:
         first, last = bisect_right(self._borders, hit.start), bisect_left(self._borders, hit.end)

@@ -298,7 +298,8 @@ def _flag(value: Any) -> bool:
 def _merged(result: TermFile) -> TermFile:
     """Merge rows with the same canonical form: names united, the first text of each field kept."""
     places: dict[str, int] = {}
-    merged = TermFile(refused=result.refused, columns=result.columns, encoding=result.encoding)
+    refused = sorted(result.refused, key=lambda row: row.line)
+    merged = TermFile(refused=refused, columns=result.columns, encoding=result.encoding)
     for term, line, given in zip(result.terms, result.lines, result.fields, strict=True):
         place = places.setdefault(key(term.canonical), len(merged.terms))
         if place == len(merged.terms):

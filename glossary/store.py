@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -180,6 +180,8 @@ class Glossary:
                     # Ids hold only letters, digits and _.:- (validation.py), so no quote gets in.
                     self._table.delete("id IN ('" + "', '".join(gone) + "')")
                 self._forget()
+            # The change is on disk; a full disk then only leaves the index behind, until next time.
+            with suppress(FailedError), _storage(self.path):
                 self._maintain()
         return len(put) + len(gone)
 

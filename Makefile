@@ -1,4 +1,4 @@
-# make demo   install into .venv and run the embedded demo
+# make demo   install into .venv and open the embedded demo; without a terminal, its table
 # make test   install and run every test
 # make lint   ruff, mypy --strict, import-linter
 # make bench  the benchmarks (ratios; they never fail on time)
@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 .PHONY: demo test lint bench clean install
 
 demo: $(STAMP)
-	$(BIN)/kwtui demo --headless
+	$(BIN)/kwtui demo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest

@@ -10,8 +10,7 @@ os.environ.setdefault("TEXTUAL_DISABLE_KITTY_KEY", "1")
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from textual import events, on
 from textual.app import App, ComposeResult
@@ -26,23 +25,25 @@ from glossary.i18n import _, ngettext_
 from glossary.text import printable
 from kwtui import keymap
 from kwtui.choices import ScreenChoices
+from kwtui.looks import Looks
 from kwtui.panes import PaneSpec, panes
 from kwtui.screen_state import ScreenState
-from kwtui.themes import THEMES, WRONG, theme_for
+from kwtui.themes import WRONG
 from kwtui.widgets.bars import KeyBar, StatusLine, TabBar
 
 if TYPE_CHECKING:
     from engines.settings import Settings
+    from kwtui.hosts import Host
     from kwtui.panes.base import Pane
 
 WIDTH, HEIGHT = 72, 20
+LEAVE_SECONDS = 0.4
 Command = Callable[[], object]
 
 
-class Workbench(App[None]):
+class Workbench(Looks, App[None]):
     """The app on one workspace."""
 
-    CSS_PATH = Path(__file__).with_name("theme.tcss")
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
     AUTO_FOCUS = None
     ENABLE_COMMAND_PALETTE = False
@@ -59,28 +60,10 @@ class Workbench(App[None]):
         self.current = ""
         self.wrong = ""
         self._settings: asyncio.Future[Settings] | None = None
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = theme_for(choices, no_color=self.no_color)
-        if self.no_color:
-            self._without_colours()
-        if not choices.animation:
-            self.animation_level = "none"
+        self._hosts: dict[str, Host] = {}
+        self.dress(str(self.kept.get("theme", "")))
         self.title = workspace.root.name
         self._bind()
-
-    def get_css_variables(self) -> dict[str, str]:
-        """The theme's variables and the kind of line that borders are drawn with."""
-        line = "ascii" if self.choices.borders == "ascii" else "round"
-        return super().get_css_variables() | {"line": line}
-
-    def _without_colours(self) -> None:
-        """NO_COLOR: attributes only. Textual itself would turn colours into greys."""
-        from textual.filter import Monochrome, NoColor
-
-        self._filters = [
-            NoColor() if isinstance(made, Monochrome) else made for made in self._filters
-        ]
 
     def _bind(self) -> None:
         bindings = keymap.bindings_for("", self.choices.keys)
@@ -151,6 +134,39 @@ class Workbench(App[None]):
         """End the app; the caller says the sentence on stderr."""
         self.wrong = sentence
         self.exit(return_code=code)
+
+    # Services
+
+    def host(self, service: str) -> Host:
+        """The service in a process of its own; `await settings()` once before asking."""
+        if service not in self._hosts:
+            assert self._settings is not None
+            from kwtui.hosts import Host
+
+            self._hosts[service] = Host(
+                service, self._settings.result(), self.workspace, on_state=self._host_changed
+            )
+        return self._hosts[service]
+
+    def _host_changed(self, host: Host) -> None:
+        """Say when a service has died; panes hear of every change."""
+        if host.error:
+            self.warn(host.error, "error")
+        for pane in self.screen_stack[0].query(".pane"):
+            cast("Pane", pane).host_changed(host)
+
+    async def renew(self, service: str) -> None:
+        """End a service, so that the next request starts it with the settings as they are now."""
+        host = self._hosts.pop(service, None)
+        if host is not None:
+            await asyncio.to_thread(host.close, LEAVE_SECONDS)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a pane still waits for something, or the settings are not read yet."""
+        reading = self._settings is None or not self._settings.done()
+        panes_ = self.screen_stack[0].query(".pane")
+        return reading or any(cast("Pane", pane).busy for pane in panes_)
 
     # Panes
 
@@ -280,8 +296,14 @@ class Workbench(App[None]):
 
     async def action_quit(self) -> None:
         """End the app; the state of the screen is kept."""
+        await self.finish()
+
+    async def finish(self, code: int = 0) -> None:
+        """Keep the state, end the services, leave."""
         self.keep()
-        self.exit()
+        hosts = [asyncio.to_thread(host.close, LEAVE_SECONDS) for host in self._hosts.values()]
+        await asyncio.gather(*hosts)
+        self.exit(return_code=code)
 
     def keep(self) -> None:
         """Write down where every pane stands."""
@@ -303,12 +325,3 @@ class Workbench(App[None]):
                 width=event.size.width, height=event.size.height, least=f"{WIDTH} x {HEIGHT}"
             )
             screen.query_one("#too-small", Static).update(sentence)
-
-    def _fatal_error(self) -> None:
-        """A mistake of ours: no traceback on the terminal; whoever started the app reports it."""
-        self._close_messages_no_wait()
-
-    @property
-    def failure(self) -> Exception | None:
-        """The exception that ended the app, if one did."""
-        return self._exception

@@ -21,7 +21,7 @@ from engines.workspace import CONFIG, Workspace, default_config, user_folder
 from glossary import i18n
 from glossary.errors import UserError
 from glossary.i18n import _
-from kwtui import context, failures, usage
+from kwtui import context, failures, launch, usage
 
 CATALOGUES = Path(__file__).resolve().parent / "locale"
 
@@ -29,7 +29,7 @@ CATALOGUES = Path(__file__).resolve().parent / "locale"
 def summaries() -> dict[str, str]:
     """The commands in the order of the help, each with its sentence."""
     return {
-        "demo": _("Run the embedded demo: every strategy on its texts, as a table."),
+        "demo": _("Open the embedded demo, or run its strategies and print a table."),
         "init": _("Make a workspace for a domain."),
         "trust": _("Show and confirm what a workspace may start or call."),
         "config": _("Show the settings in force and where they come from."),
@@ -39,6 +39,7 @@ def summaries() -> dict[str, str]:
         "data": _("Import, export and split labeled texts."),
         "train": _("Train a model from a recipe."),
         "models": _("List the local models."),
+        "play": _("Play a script of keys on the screen and check what it shows."),
     }
 
 
@@ -121,13 +122,16 @@ def _root() -> typer.Typer:
 
             typer.echo(f"kwtui {installed('kwtui')}")
             raise typer.Exit
-        if ctx.invoked_subcommand is None:
+        if ctx.invoked_subcommand is None and not launch.has_terminal():
             typer.echo(ctx.get_help())
             raise typer.Exit
         context.name_workspace(workspace)
         found = context.workspace()
         if found and found.shared:
             os.umask(0o007)
+        if ctx.invoked_subcommand is None:
+            opened = launch.open_workspace(found) if found else launch.open_without_workspace()
+            raise typer.Exit(opened)
 
     return app
 

@@ -32,9 +32,12 @@ JAMO = dict(
 JAMO |= dict(zip("QWERTOP", "ㅃㅉㄸㄲㅆㅒㅖ", strict=True))
 
 MODIFIERS = frozenset({"ctrl", "shift", "alt", "super", "hyper", "meta"})
-_NAMED = frozenset(
-    ["up", "down", "left", "right", "home", "end", "pageup", "pagedown", "insert", "delete", "backspace", "enter", "tab", "space", "escape", "comma", "full_stop", "slash", "backslash", "question_mark", "exclamation_mark", "colon", "semicolon", "minus", "plus", "equals_sign", "underscore", "left_square_bracket", "right_square_bracket", "number_sign", "asterisk", "at"]
-) | {f"f{number}" for number in range(1, 25)}
+_NAMED = """
+    up down left right home end pageup pagedown insert delete backspace enter tab space escape
+    comma full_stop slash backslash question_mark exclamation_mark colon semicolon minus plus
+    equals_sign underscore left_square_bracket right_square_bracket number_sign asterisk at
+    f1 f2 f3 f4 f5 f6 f7 f8 f9 f10 f11 f12
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +198,7 @@ def _split(name: str, value: object) -> list[str]:
 def _checked(name: str, key: str) -> str:
     *modifiers, last = key.split("+")
     last = last if len(last) == 1 else last.lower()
-    known = len(last) == 1 or last in _NAMED
+    known = len(last) == 1 or last in _NAMED.split()
     if not known or not {m.lower() for m in modifiers} <= MODIFIERS:
         sentence = _(
             "config.toml: keys.{name}: {key} is no key; write for example ctrl+r, f9 or x."

@@ -1,4 +1,4 @@
-"""`kwtui demo`: the embedded workspace, every strategy on its texts, as a table."""
+"""`kwtui demo`: the embedded workspace, on the screen or as a table of its strategies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from engines.workspace import Workspace, assets, is_workspace, state_folder
 from glossary.errors import UserError
 from glossary.i18n import _
 from glossary.text import printable
-from kwtui import context
+from kwtui import context, launch
 from kwtui.progress import Progress
 
 if TYPE_CHECKING:
@@ -45,15 +45,21 @@ def command(
         None, "-w", "--workspace", metavar="DIR", help=_("Where the demo's workspace lies.")
     ),
     as_json: bool = typer.Option(False, "--json", help=_("One JSON object instead of a table.")),
+    prepare: bool = typer.Option(False, "--prepare", hidden=True),
 ) -> None:
-    """Run the embedded demo: strategies side by side on its test texts and on real ones."""
+    """Open the demo on a terminal; without one run its strategies on test texts and real ones."""
+    root = Path(workspace or ctx.find_root().params.get("workspace") or default_root())
+    if not (headless or as_json or prepare) and launch.has_terminal():
+        space = _demo_workspace(root) if is_workspace(root) else launch.prepared_demo(root)
+        context.name_workspace(space.root)
+        raise typer.Exit(launch.open_workspace(space))
+    space = _demo_workspace(root)
+    if prepare:
+        return
     from engines.corpus.store import Corpus
     from engines.evaluation.ladder import spread
     from engines.extraction.strategy import find_strategy
 
-    del headless  # there is no screen yet: the table is printed either way
-    root = workspace or ctx.find_root().params.get("workspace") or _default_root()
-    space = _demo_workspace(Path(root))
     context.name_workspace(space.root)
     names = [name.strip() for name in strategies.split(",") if name.strip()]
     if not names:
@@ -142,7 +148,7 @@ def _measured(name: str, splits: dict[str, list[Example]]) -> Rung:
     return rung
 
 
-def _default_root() -> Path:
+def default_root() -> Path:
     """Where the demo's workspace lies by itself: another folder for each edition of the demo."""
     digest = hashlib.sha256()
     for path in sorted((assets() / "demo").iterdir()):

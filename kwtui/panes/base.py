@@ -11,6 +11,7 @@ from kwtui import keymap
 
 if TYPE_CHECKING:
     from kwtui.app import Workbench
+    from kwtui.hosts import Host
 
 
 class Pane(Vertical):
@@ -44,6 +45,9 @@ class Pane(Vertical):
 
         Called after mounting and each time its tab is chosen.
         """
+
+    def host_changed(self, host: Host) -> None:
+        """A service has started, become ready or busy, ended or died."""
 
     @property
     def busy(self) -> bool:

@@ -1,0 +1,80 @@
+"""Opening the app: on a workspace, on the demo, or on the question which of both."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from engines.workspace import Workspace, is_workspace
+from glossary.errors import UserError
+from glossary.text import printable
+
+
+def has_terminal() -> bool:
+    """Whether a person sits at both ends: keys come from a terminal and the screen goes to one."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def open_workspace(space: Workspace) -> int:
+    """Run the app on a workspace and return the exit code.
+
+    Raises the exception that ended the app, if it was a mistake of ours, and UserError with the
+    sentence that the app left with.
+    """
+    from kwtui.app import Workbench
+    from kwtui.choices import read_choices
+    from kwtui.screen_state import ScreenState, state_file
+
+    state = ScreenState(state_file(space.root))
+    app = Workbench(space, read_choices(space.root), state)
+    app.run()
+    return outcome(app.failure, app.wrong, app.return_code)
+
+
+def outcome(failure: Exception | None, sentence: str, code: int | None) -> int:
+    """The exit code of an app that has ended; its failure and its last sentence are raised."""
+    if failure is not None:
+        raise failure
+    if sentence:
+        error = UserError(sentence)
+        error.exit_code = code or 2
+        raise error
+    return code or 0
+
+
+def open_without_workspace() -> int:
+    """Ask whether to open the demo or to make a workspace, and open what was chosen."""
+    from kwtui.welcome import Welcome
+
+    app = Welcome()
+    chosen = app.run()
+    outcome(app.failure, "", app.return_code)
+    if chosen is None:
+        return 0
+    if chosen == "demo":
+        from kwtui.commands.demo import default_root
+
+        return open_workspace(prepared_demo(default_root()))
+    return open_workspace(Workspace.create(Path(chosen)))
+
+
+def prepared_demo(root: Path) -> Workspace:
+    """The demo's workspace; a process of its own makes it, for that loads heavy libraries."""
+    import subprocess
+
+    from engines.children import python_command, python_environment
+
+    if not is_workspace(root):
+        command = python_command("kwtui", "demo", "--prepare", "-w", str(root))
+        done = subprocess.run(command, env=python_environment(), check=False)
+        if done.returncode:
+            raise SystemExit(done.returncode)
+    return Workspace.open(root)
+
+
+def say(sentence: str) -> None:
+    """One sentence on stderr; a terminal that is gone does not hear it."""
+    with contextlib.suppress(OSError):
+        print(printable(sentence), file=sys.stderr)

@@ -1,0 +1,61 @@
+"""How an app of kwtui looks: themes, borders, colours or none, no animation by default."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from textual.app import App
+from textual.scrollbar import ScrollBar, ScrollBarRender
+
+from kwtui.choices import ScreenChoices
+from kwtui.themes import THEMES, theme_for
+
+
+class AsciiBars(ScrollBarRender):
+    """Scrollbars without block characters."""
+
+    VERTICAL_BARS = [" "] * 8
+    HORIZONTAL_BARS = [" "] * 8
+
+
+class Looks(App[Any]):
+    """What the apps share; `choices` is set before App's own constructor runs."""
+
+    CSS_PATH = Path(__file__).with_name("theme.tcss")
+    choices: ScreenChoices
+
+    def get_css_variables(self) -> dict[str, str]:
+        """The theme's variables and the kind of line that borders are drawn with."""
+        line = "ascii" if self.choices.borders == "ascii" else "round"
+        return super().get_css_variables() | {"line": line}
+
+    def dress(self, theme: str = "") -> None:
+        """Put on the theme of the settings, or `theme`; called by the constructor."""
+        for made in THEMES:
+            self.register_theme(made)
+        known = theme in {made.name for made in THEMES} and not self.no_color
+        self.theme = theme if known else theme_for(self.choices, no_color=self.no_color)
+        ScrollBar.renderer = AsciiBars if self.choices.borders == "ascii" else ScrollBarRender
+        if self.no_color:
+            self._without_colours()
+        if not self.choices.animation and "TEXTUAL_ANIMATIONS" not in os.environ:
+            self.animation_level = "none"
+
+    def _without_colours(self) -> None:
+        """NO_COLOR: attributes only. Textual itself would turn colours into greys."""
+        from textual.filter import Monochrome, NoColor
+
+        self._filters = [
+            NoColor() if isinstance(made, Monochrome) else made for made in self._filters
+        ]
+
+    def _fatal_error(self) -> None:
+        """A mistake of ours: no traceback on the terminal; whoever started the app reports it."""
+        self._close_messages_no_wait()
+
+    @property
+    def failure(self) -> Exception | None:
+        """The exception that ended the app, if one did."""
+        return self._exception

@@ -24,10 +24,13 @@ _PIECE = 300
 
 # Josa after which no longer word can stand; 도 and 로 are not here (안정제도, 제로).
 _PLAIN_JOSA = frozenset("은는이가을를의에과와") | {"에서", "에게", "으로"}
+# Both josa offered, as forms and notices write them: 산제을(를), 환제은/는.
+_EITHER_JOSA = re.compile(r"(을|은|이|과|를|는|가|와)(\([를는가와을은이과]\)|/[를는가와을은이과])")
 _JOSA_STARTS = frozenset("은는이가을를의에과와도만로으부까보처같뿐마조밖나라랑하인임였입")
 _SUFFIXES = frozenset("형용성들네별중시후전내등류뿐당")
 # One-syllable dosage forms on a product's name (KEYWORDS.md, rule 6).
 _NAME_SUFFIXES = frozenset("정액산겔주환연첩")
+_CONCESSIONS = ("더라도", "라도", "지라도", "어도", "ᆫ들")
 _OPEN, _CLOSED, _RIEUL = "나무", "사람", "연필"
 
 
@@ -54,7 +57,6 @@ class Judge:
     def __init__(self, text: str, hits: Iterable[Hit]) -> None:
         self._text = text
         self._hits = set(hits)
-        self._borders = _pieces(text)
         self._read: dict[tuple[int, int], list[Morpheme]] = {}
         self._verdicts: dict[Hit, bool] = {}
 
@@ -75,6 +77,10 @@ class Judge:
             return True
         if syllables >= 3 and not left and (not right or right in _PLAIN_JOSA):
             return True
+        if syllables >= 4 and not left and _josa_only(text[start:end], right):
+            return True
+        if syllables >= 2 and not left and _EITHER_JOSA.match(text, end):
+            return True
         if end - start == 1:
             if left or (right and right[0] not in _JOSA_STARTS):
                 return False
@@ -89,7 +95,7 @@ class Judge:
         straddling = [t for t in tokens if _straddles(t, hit)]
         sure = [t for t in straddling if not t.oov]
         if not straddling:
-            if _other_word(inside, hit):
+            if _other_word(inside, tokens, hit):
                 return False
             left_tokens = [t for t in tokens if hit.start - len(left) <= t.start < hit.start]
             right_tokens = [t for t in tokens if hit.end <= t.start < hit.end + len(right)]
@@ -109,14 +115,20 @@ class Judge:
     def _stands_alone(self, hit: Hit, left: str, right: str, doubtful: bool) -> bool:
         """For names that Kiwi cannot place: by what is left of the word on both sides."""
         surface = self._text[hit.start : hit.end]
-        if left and hit.start not in self._heads and (doubtful or not _noun(left)):
-            return False
+        if left and hit.start not in self._heads:
+            brand = len(left) >= 3 and known(surface) and not known(left)
+            if doubtful or not (brand or _noun(left)):
+                return False
         if not right or hit.end in self._tails:
             return True
         tokens = _after_noun(_final(surface), right)
-        if doubtful:
-            tokens = [t for t in tokens if not _is_noun(t) or len(t.form) == 1]
+        if doubtful and tokens and _is_noun(tokens[0]) and len(tokens[0].form) > 1:
+            return False
         return _tail_fits(tokens, named=is_name(surface), context=False)
+
+    @cached_property
+    def _borders(self) -> list[int]:
+        return _pieces(self._text)
 
     @cached_property
     def _heads(self) -> set[int]:
@@ -226,7 +238,8 @@ def _head_fits(tokens: Sequence[Morpheme]) -> bool:
         return False
     last = tokens[-1]
     if _is_noun(last):
-        return len(last.form) >= 2 and not last.oov
+        # A guessed noun of three syllables is a product's name: 노바스크 before 과립.
+        return len(last.form) >= (3 if last.oov else 2)
     return last.tag.startswith(("J", "E", "MM", "MA", "XSN", "NP", "NR", "IC"))
 
 
@@ -247,15 +260,29 @@ def _tail_fits(tokens: Sequence[Morpheme], *, named: bool, context: bool) -> boo
     return True
 
 
-def _other_word(inside: Sequence[Morpheme], hit: Hit) -> bool:
-    """Whether the letters are read as a verb or adverb: 감기 in 눈을 감기다, 설사 없더라도."""
+def _other_word(inside: Sequence[Morpheme], tokens: Sequence[Morpheme], hit: Hit) -> bool:
+    """Whether the letters are read as a verb or adverb: 감기 in 눈을 감기다, 설사 없더라도.
+
+    A verb before a josa is a noun misread, and so is 설사 as an adverb without a concession.
+    """
     if not inside:
         return False
-    if len(inside) == 1:
-        return (inside[0].start, inside[0].end) == hit and inside[0].tag.startswith(
-            ("V", "MA", "IC")
-        )
-    return inside[0].tag.startswith("V") and inside[-1].tag.startswith("E")
+    first, last = inside[0], inside[-1]
+    if first is not last:
+        return first.tag.startswith("V") and last.tag.startswith("E") and last.tag != "ETN"
+    if (first.start, first.end) != hit:
+        return False
+    if first.tag.startswith("MA"):
+        following = [t.form for t in tokens if t.start >= hit.end]
+        return not known(first.form) or any(form.endswith(_CONCESSIONS) for form in following)
+    josa = any(t.start == hit.end and t.tag.startswith("J") for t in tokens)
+    return first.tag.startswith(("V", "IC")) and not josa
+
+
+@lru_cache(maxsize=16384)
+def _josa_only(surface: str, right: str) -> bool:
+    tokens = _after_noun(_final(surface), right)
+    return bool(tokens) and tokens[0].tag.startswith(("J", "VC"))
 
 
 def _straddles(token: Morpheme, hit: Hit) -> bool:

@@ -58,6 +58,7 @@ class Matcher:
             self._automaton.add_word(word, found)
         self._automaton.make_automaton()
         self._empty = not entries
+        self._latest: tuple[str, list[Match], Judge] | None = None
 
     def find(self, text: str, *, boundaries: bool = True, keywords: bool = True) -> list[Match]:
         """The longest non-overlapping terms in `text` (normalised), from left to right.
@@ -66,16 +67,24 @@ class Matcher:
         파스를, not in 파스타. With `keywords`, entries of the not-a-keyword list are left out;
         without it they take part like any other.
         """
-        hits = list(self._raw(text))
+        hits, judge = self._judged(text)
         wanted = [m for m in hits if m.term.keyword or not keywords]
-        if boundaries and wanted:
-            judge = Judge(text, [Hit(m.start, m.end) for m in hits])
+        if boundaries:
             wanted = [m for m in wanted if judge.accepts(Hit(m.start, m.end))]
         return _longest(wanted)
 
     def find_all(self, text: str) -> list[Match]:
         """Every occurrence of every spelling, overlapping ones too, without a look at words."""
         return sorted(self._raw(text), key=lambda match: (match.start, match.end))
+
+    def _judged(self, text: str) -> tuple[list[Match], Judge]:
+        """The raw hits of `text` and their judge, kept for the next question about it."""
+        latest = self._latest
+        if latest is None or latest[0] != text:
+            hits = list(self._raw(text))
+            latest = text, hits, Judge(text, [Hit(m.start, m.end) for m in hits])
+            self._latest = latest
+        return latest[1], latest[2]
 
     def _raw(self, text: str) -> Iterator[Match]:
         if self._empty:

@@ -136,7 +136,7 @@ def test_a_newer_format_is_refused_and_a_damaged_table_too(folder: Path, tmp_pat
 
 def _write_many(folder: Path, name: str) -> None:
     glossary = Glossary.open(folder)
-    for number in range(6):
+    for number in range(4):
         glossary.upsert([Term("", f"{name}용어{number}")], author=name)
     glossary.upsert([Term("", "공동")], author=name, reason=name)
 
@@ -153,7 +153,7 @@ def test_four_processes_write_at_once_without_loss_or_duplicate(
         assert writer.exitcode == 0
     assert glossary.count() == 7 and glossary.lookup("공동") is None
     assert glossary.refresh()
-    assert len(glossary.terms()) == glossary.count() == 7 + 4 * 6 + 1
+    assert len(glossary.terms()) == glossary.count() == 7 + 4 * 4 + 1
     assert len({t.canonical for t in glossary.terms()}) == glossary.count()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from glossary.text import normalise
 
 if TYPE_CHECKING:
     from engines.extraction.cases import Case, Cases
+    from engines.extraction.decoding import Decoder
     from engines.models.chat import Message, PlainTemplate, Rendered
     from engines.models.loading import LoadedModel
     from glossary.matching import Match
@@ -79,8 +81,6 @@ class Asker:
         passage_chars: int = 1200,
         passage_overlap: int = 120,
     ) -> None:
-        from engines.extraction.decoding import Decoder
-
         self._strategy = strategy
         self._loaded = loaded
         self._glossary = glossary
@@ -89,7 +89,6 @@ class Asker:
         self._plain_stop = (plain.separator,) if plain is not None and plain.separator else ()
         self._template = strategy_template(strategy, prompts)
         self._cleaner = load_template(f"clean-{strategy.language}", prompts)
-        self._decoder = Decoder(loaded)
         self._kinds = kinds_of(strategy)
         self._passage_chars = passage_chars
         self._passage_overlap = passage_overlap
@@ -97,16 +96,30 @@ class Asker:
         self._categories = wanted_categories(strategy, glossary)
         self._supported = ("", Support())
 
-    def questions(self, text: str) -> list[Question]:
-        """All questions that the strategy asks about normalised `text`, none answered yet."""
+    @cached_property
+    def _decoder(self) -> Decoder:
+        """Made when the model is first asked: prompts alone need no weights."""
+        from engines.extraction.decoding import Decoder
+
+        return Decoder(self._loaded)
+
+    def questions(self, text: str, passages: Sequence[Passage] | None = None) -> list[Question]:
+        """All questions that the strategy asks about normalised `text`, none answered yet.
+
+        `passages`: the pieces of the text to ask about, where the caller has cut it already.
+        """
         asked: list[Question] = []
-        for passage in self._passages(text):
+        for passage in self._passages(text) if passages is None else passages:
             support = self._support(passage.text)
             for kinds in self._kind_sets():
                 messages = self._messages(passage.text, text, kinds, support)
                 kind = kinds[0][0] if self._strategy.passes == "by_kind" else ""
                 asked.append(Question(passage, support, messages, kind))
         return asked
+
+    def kind_names(self) -> set[str]:
+        """The names of the kinds that the prompts name; empty: all kinds are wanted."""
+        return {name for name, _description in self._kinds}
 
     def prompts(self, text: str) -> list[str]:
         """What the model would read about normalised `text`, in the order of the passes.

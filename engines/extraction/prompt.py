@@ -110,12 +110,20 @@ def load_template(name: str, folder: Path | None = None) -> PromptTemplate:
     and line).
     """
     path = _find(name, folder)
+    return compile_template(_read(path), str(path))
+
+
+def template_source(name: str, folder: Path | None = None) -> str:
+    """The text of the template that `load_template` would compile, with the same errors."""
+    return _read(_find(name, folder))
+
+
+def _read(path: Path) -> str:
     try:
-        source = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         message = _("The prompt template {path} can't be read as UTF-8 text: {reason}.")
         raise UserError(message.format(path=path, reason=_reason(error))) from error
-    return compile_template(source, str(path))
 
 
 @lru_cache(maxsize=64)

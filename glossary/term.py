@@ -20,6 +20,8 @@ class Term:
 
     `created` and `updated` are UTC times in ISO 8601, set by the store like `author`.
     An empty `id` is filled by the store: the entry with this canonical form, or a new one.
+    `ambiguous` lists what only meaning can decide: a spelling of the term (진통 is pain relief or
+    labour), or a phrase with a spelling in it (진통 끝에). Matches there are kept and marked.
     """
 
     id: str
@@ -34,6 +36,7 @@ class Term:
     created: str = ""
     updated: str = ""
     author: str = ""
+    ambiguous: tuple[str, ...] = ()
 
     @property
     def surfaces(self) -> tuple[str, ...]:
@@ -41,13 +44,15 @@ class Term:
         return (self.canonical, *self.aliases)
 
     def to_json(self) -> dict[str, Any]:
-        """All fields as JSON types, aliases as a list."""
+        """All fields as JSON types, aliases and ambiguous as lists."""
         values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        values["aliases"] = list(self.aliases)
+        values |= {"aliases": list(self.aliases), "ambiguous": list(self.ambiguous)}
         return values
 
 
-CONTENT = ("canonical", "aliases", "definition", "category", "language", "source", "notes")
+CONTENT = (
+    "canonical", "aliases", "definition", "category", "language", "source", "notes", "ambiguous",
+)  # fmt: skip
 
 
 def fold(text: str) -> str:
@@ -83,6 +88,7 @@ def tidy(term: Term) -> Term:
         language=_one_line(term.language) or "ko",
         source=_one_line(term.source),
         notes=normalise(term.notes).strip(),
+        ambiguous=tuple(dict.fromkeys(filter(None, map(_one_line, term.ambiguous)))),
     )
 
 

@@ -101,11 +101,17 @@ class Extractor:
         return "\n\n".join(self._asker.prompts(normalise(text)))
 
     def retry(
-        self, prediction: Prediction, *, missed: Iterable[str] = (), wrong: Iterable[str] = ()
+        self,
+        prediction: Prediction,
+        *,
+        missed: Iterable[str] = (),
+        wrong: Iterable[str] = (),
+        cancelled: Cancelled | None = None,
     ) -> Prediction:
         """Ask once more after a person marked missed and wrong words of `prediction`.
 
         Returns `prediction` itself when nothing of that holds, or the strategy asks no model.
+        Raises decoding.Cancelled when `cancelled()` becomes true.
         """
         if self._asker is None:
             return prediction
@@ -120,7 +126,7 @@ class Extractor:
                 todo.append(question)
         if not todo:
             return prediction
-        self._asker.answer(todo)
+        self._asker.answer(todo, cancelled)
         job.seconds = time.perf_counter() - started
         retried = self._prediction(job)
         retried.rounds = prediction.rounds + 1
@@ -148,6 +154,8 @@ class Extractor:
         started = time.perf_counter()
         jobs = [_Job(example) for example in chunk]
         for job in jobs:
+            if watch.stopped():
+                return None
             if job.example.text.strip():
                 job.questions = self._asker.questions(job.example.text)
         questions = [question for job in jobs for question in job.questions]

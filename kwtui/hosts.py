@@ -223,6 +223,8 @@ class Host:
     def close(self, timeout: float = 2.0) -> None:
         """End the process for good, by force after `timeout` seconds; blocks until then."""
         with self._lock:
+            if self._closed:
+                return
             self._closed = True
         try:
             self._leave(cancel=True).result(timeout)
@@ -271,8 +273,11 @@ class Host:
                     self._not_started(request, error)
                     return
             request.child = child
-        # A child that is gone takes nothing; its reader then deals with the request.
-        child.send(call)
+        try:
+            # A child that is gone takes nothing; its reader then deals with the request.
+            child.send(call)
+        except Exception as error:  # parameters that cannot be pickled
+            self._settle(request, error)
 
     def _start(self) -> Child:
         hello = m.Hello(

@@ -91,6 +91,9 @@ class Child:
                 message = self._pipe.recv()
             except (EOFError, OSError):
                 return
+            except Exception:  # not what this side knows: another version was installed meanwhile
+                self.kill()
+                return
             self.ready |= isinstance(message, m.Ready)
             self.left |= isinstance(message, m.Bye)
             yield message
@@ -136,14 +139,15 @@ class Child:
         return f"{text} {last}" if last and not self.ready else text
 
     def _last_words(self) -> str:
-        """The last line that the process printed."""
+        """The error that the process printed last, or its last line."""
         try:
             with log_file(self.service).open("rb") as log:
                 log.seek(self._log_start)
-                lines = log.read()[-4000:].decode("utf-8", "replace").split("\n")
+                text = log.read()[-4000:].decode("utf-8", "replace")
         except OSError:
             return ""
-        return next((printable(line)[:300] for line in reversed(lines) if line.strip()), "")
+        lines = [printable(line)[:300] for line in reversed(text.split("\n")) if line.strip()]
+        return next((line for line in lines if "Error" in line), next(iter(lines), ""))
 
 
 def _log(service: str) -> IO[bytes]:

@@ -110,7 +110,12 @@ class ExtractorService:
         The prediction itself comes back when none of that holds, or no model is asked.
         """
         extractor, _info = self._open(task, strategy or prediction.strategy, model, 0)
-        return extractor.retry(prediction, missed=missed, wrong=wrong)
+        from engines.extraction.decoding import Cancelled
+
+        try:
+            return extractor.retry(prediction, missed=missed, wrong=wrong, cancelled=task.cancelled)
+        except Cancelled:
+            raise Stopped from None
 
     def show_prompt(self, task: Task, text: str, strategy: str = "", model: str = "") -> str:
         """The exact prompts for `text`; "" for a dictionary."""
@@ -146,8 +151,7 @@ class ExtractorService:
             self._opener.drop_models()
             _free()
         task.progress(_("Loading the libraries"))
-        import torch  # noqa: F401
-        import transformers  # noqa: F401
+        import transformers.modeling_utils  # noqa: F401
 
         task.check()
         task.progress(_("Loading the model {model}").format(model=strategy.model))

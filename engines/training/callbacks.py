@@ -99,3 +99,30 @@ class StepCallback(TrainerCallback):
         if self._stop is not None and self._stop():
             control.should_save = True
             control.should_training_stop = True
+
+
+class CadenceCallback(TrainerCallback):
+    """Judges the model every `every` steps and at the end, and ends the run when it stands still.
+
+    Each judgement comes with a checkpoint, so that the best model is on disk. What was judged
+    before a resume is in the trainer's state, so `patience` counts on over it.
+    """
+
+    def __init__(self, every: int, patience: int) -> None:
+        self.every = every
+        self.patience = patience
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Set the flag to evaluate."""
+        due = self.every > 0 and state.global_step % self.every == 0
+        if due or state.global_step >= state.max_steps:
+            control.should_evaluate = True
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Save, and stop when `patience` judgements were no better than the best before."""
+        control.should_save = True
+        scores = [entry["eval_f1"] for entry in state.log_history if "eval_f1" in entry]
+        if self.patience and len(scores) > self.patience:
+            best = max(scores[: -self.patience])
+            if max(scores[-self.patience :]) <= best:
+                control.should_training_stop = True

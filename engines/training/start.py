@@ -10,11 +10,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from engines.settings import Settings
+from engines.settings import Settings, StrategySettings
 from engines.training.folder import RunFolder, replace_file
 from engines.training.recipe import Recipe, load_recipe, to_toml
 from engines.training.scratch_recipe import ScratchRecipe
-from engines.training.tune_recipe import TuneRecipe
+from engines.training.tune_recipe import Prompting, TuneRecipe
 from engines.workspace import Workspace
 from glossary.errors import UserError
 from glossary.i18n import _
@@ -54,8 +54,27 @@ def complete(recipe: Recipe, settings: Settings, workspace: Workspace | None, ba
         message = _("The strategy {name} asks no model: name one that does in prompt.strategy.")
         raise UserError(message.format(name=recipe.prompt.strategy))
     name = recipe.name or f"{_plain(path.name)}-{recipe.method}"
-    prompt = recipe.prompt.model_copy(update={"settings": strategy})
+    prompt = _complete_prompt(recipe.prompt, strategy, settings, workspace)
     return recipe.model_copy(update={"name": name, "data": data, "prompt": prompt})
+
+
+def _complete_prompt(
+    prompt: Prompting, strategy: StrategySettings, settings: Settings, workspace: Workspace | None
+) -> Prompting:
+    """The prompts as they are now: a template that changes later does not change the run."""
+    from engines.extraction.prompt import template_source
+
+    if not strategy.template_text:
+        text = template_source(strategy.template, workspace.prompts if workspace else None)
+        strategy = strategy.model_copy(update={"template_text": text})
+    changes: dict[str, Any] = {
+        "settings": strategy,
+        "plain": prompt.plain or settings.plain_template,
+    }
+    if not prompt.passage_chars:
+        changes["passage_chars"] = settings.extraction.passage_chars
+        changes["passage_overlap"] = settings.extraction.passage_overlap
+    return prompt.model_copy(update=changes)
 
 
 def _absolute(source: Any, base: Path) -> Any:

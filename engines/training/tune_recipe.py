@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engines.settings import StrategySettings
+from engines.settings import PlainTemplate, StrategySettings
 
 
 class Part(BaseModel):
@@ -64,6 +64,12 @@ class Prompting(Part):
     """Share of prompts with nothing but the instruction and the text."""
     own_instruction: bool = True
     """Use a record's own instruction, word for word, where it has one."""
+    passage_chars: int = Field(default=0, ge=0, le=1_000_000)
+    """Longer texts are split at sentences; 0: as the settings say for extraction."""
+    passage_overlap: int = Field(default=0, ge=0, le=100_000)
+    """Code points that two pieces share at most; with passage_chars 0 that of the settings."""
+    plain: PlainTemplate | None = None
+    """How a base model without a chat template is asked; filled in from the settings."""
 
 
 class Lora(Part):
@@ -133,8 +139,8 @@ class Optimisation(Part):
     """Compute the head that all prompts of a batch share once. The same loss with less work; off
     with checkpointing."""
     packing: bool = False
-    """Put several examples into one row, kept apart by their positions. Only with FlashAttention,
-    where it is proven not to let them see each other."""
+    """Put the examples of a batch into one row without padding, kept apart by their positions; a
+    trial before the first step proves it for the model. Pays with FlashAttention 2."""
     attention: Literal["auto", "sdpa", "flash_attention_2", "eager"] = "auto"
     """Kind of attention; auto: FlashAttention 2 where it is installed, else SDPA."""
     threads: int = Field(default=0, ge=0, le=1024)

@@ -82,7 +82,10 @@ def _run(
             return {"state": "finished", "output": str(model)}
         from engines.training.tuning import train
 
-        return {"state": "finished", **train(recipe, folder, stop=stop, on_step=stepped)}
+        return {
+            "state": "finished",
+            **train(recipe, folder, stop=stop, on_step=stepped, note=status.update),
+        }
     except Stopped as stopped:
         return {"state": "stopped", "step": stopped.step}
 

@@ -1,0 +1,148 @@
+"""From a recipe to TRL's arguments, and the steps themselves."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from engines.training.base_model import uses_bf16
+from engines.training.checkpoints import last_checkpoint
+from engines.training.judge import Judge
+from engines.training.loss import add_answer_loss, heads_can_be_shared, packing_keeps_apart
+from engines.training.plan import Plan
+from engines.training.tune_recipe import TuneRecipe
+from glossary.errors import UserError
+from glossary.i18n import _
+
+if TYPE_CHECKING:
+    from engines.training.dataset import Dataset
+    from engines.training.tuning import _Run
+
+OPTIMIZERS = {
+    "adamw": "adamw_torch",
+    "adamw_8bit": "adamw_bnb_8bit",
+    "paged_adamw_8bit": "paged_adamw_8bit",
+}
+
+
+def fit(
+    run: _Run, model: Any, data: Dataset, plan: Plan, judge: Judge | None, rate: float
+) -> tuple[int, int | None]:
+    """Work through the plan from the last whole checkpoint on.
+
+    Returns the step reached, and the step of the best checkpoint by F1 (None without a judge).
+    """
+    from transformers import PrinterCallback
+
+    from engines.training.callbacks import CadenceCallback, EventCallback, StepCallback
+    from engines.training.sft import AnswerTrainer, Course, plain_model
+
+    recipe = run.recipe
+    base = plain_model(model)
+    add_answer_loss(base)
+    how = recipe.optimisation
+    if how.packing and not packing_keeps_apart(base):
+        message = _("This model lets packed examples see each other: set optimisation.packing off.")
+        raise UserError(message)
+    share = how.share_heads and not how.checkpointing and not how.packing
+    course = Course(
+        examples=data.examples,
+        plan=plan,
+        names=data.names,
+        out=run.folder.path,
+        pad_id=run.tokenizer.pad_token_id or 0,
+        share_heads=share and heads_can_be_shared(base),
+        packing=how.packing,
+        dev_examples=data.dev_examples,
+        judge=judge,
+        keep=recipe.saving.keep,
+        nan_steps=how.nan_steps,
+        on_verdict=run.heard,
+    )
+    callbacks = [
+        EventCallback(run.events, tokens_per_step(data, plan)),
+        StepCallback(run.stop, run.on_step),
+    ]
+    if judge is not None:
+        callbacks.append(CadenceCallback(_cadence(recipe, plan), recipe.evaluation.patience))
+    trainer = AnswerTrainer(
+        course,
+        model=model,
+        args=arguments(run, plan, rate, judged=judge is not None),
+        processing_class=run.tokenizer,
+        callbacks=callbacks,
+    )
+    trainer.remove_callback(PrinterCallback)
+    last = last_checkpoint(run.folder.checkpoints)
+    if last is None and judge is not None:
+        run.heard(0, judge(base), trainer.dev_loss())
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    return int(trainer.state.global_step), trainer.state.best_global_step or None
+
+
+def tokens_per_step(data: Dataset, plan: Plan) -> list[int]:
+    """Tokens of the examples of each step, prompts and answers, no padding."""
+    sizes = [sum(len(data.examples[index]) for index in batch) for batch in plan.batches]
+    return [sum(sizes[at : at + plan.each]) for at in range(0, len(sizes), plan.each)]
+
+
+def _cadence(recipe: TuneRecipe, plan: Plan) -> int:
+    how = recipe.evaluation
+    if how.steps:
+        return how.steps
+    return max(1, round(plan.per_epoch / how.per_epoch)) if how.per_epoch else 0
+
+
+def arguments(run: _Run, plan: Plan, rate: float, *, judged: bool) -> Any:
+    """TRL's arguments for a recipe. Batches are planned already, so a batch is one item here."""
+    import os
+
+    import torch
+    from trl.trainer.sft_config import SFTConfig
+
+    recipe = run.recipe
+    how = recipe.optimisation
+    gpu = torch.cuda.is_available()
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    bf16 = uses_bf16(recipe) and how.precision != "pure_bf16"
+    if gpu and not bf16:
+        torch.set_float32_matmul_precision("high")
+    return SFTConfig(
+        output_dir=str(run.folder.checkpoints),
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=plan.each // processes,
+        max_steps=plan.steps,
+        train_sampling_strategy="sequential",
+        learning_rate=rate,
+        lr_scheduler_type=how.schedule,
+        warmup_steps=how.warmup,
+        weight_decay=how.weight_decay,
+        max_grad_norm=how.max_grad_norm or float("inf"),
+        optim=OPTIMIZERS.get(how.optimizer, "adamw_torch_fused" if gpu else "adamw_torch"),
+        bf16=bf16,
+        fp16=False,
+        use_cpu=not gpu,
+        gradient_checkpointing=how.checkpointing,
+        logging_steps=recipe.saving.log_steps,
+        logging_nan_inf_filter=False,
+        save_strategy="steps",
+        save_steps=recipe.saving.steps,
+        metric_for_best_model="f1" if judged else None,
+        greater_is_better=True if judged else None,
+        report_to=_reports(recipe),
+        seed=recipe.seed,
+        remove_unused_columns=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        max_length=None,
+        packing=False,
+        dataloader_num_workers=0,
+        dataloader_pin_memory=gpu,
+        ddp_find_unused_parameters=False,
+        average_tokens_across_devices=True,
+        disable_tqdm=True,
+    )
+
+
+def _reports(recipe: TuneRecipe) -> list[str]:
+    wanted = recipe.saving.tensorboard
+    return ["tensorboard"] if wanted and find_spec("tensorboard") is not None else []

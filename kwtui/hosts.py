@@ -21,14 +21,11 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import contextlib
-import contextvars
 import itertools
 import queue
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engines.workspace import Workspace
@@ -38,12 +35,12 @@ from glossary.i18n import _
 from kwtui.services import SERVICES
 from kwtui.services import messages as m
 from kwtui.services.child import Child
+from kwtui.services.request import Caller, OnPartial, OnProgress, Request, RequestCancelled
 
 if TYPE_CHECKING:
     from engines.settings import Settings
 
-OnProgress = Callable[[m.Progress], object]
-OnPartial = Callable[[Any], object]
+__all__ = ["Host", "HostDied", "Hosts", "Request", "RequestCancelled", "State"]
 
 
 class State(StrEnum):
@@ -58,73 +55,6 @@ class State(StrEnum):
 
 class HostDied(FailedError):  # noqa: N818
     """The process of a service ended in the middle of a request; the next one starts it again."""
-
-
-class RequestCancelled(Exception):  # noqa: N818
-    """The request was cancelled before it had a result."""
-
-
-class Request:
-    """One request: awaitable in an event loop, `result()` waits in a script.
-
-    Raises UserError or FailedError with the service's sentence, HostDied, RequestCancelled.
-    A task that is cancelled while it awaits a request cancels the request.
-    """
-
-    def __init__(
-        self, host: Host, call: m.Call, on_progress: OnProgress | None, on_partial: OnPartial | None
-    ) -> None:
-        self.id = call.id
-        self.call = call
-        self.background = call.background
-        self.future: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        self.child: Child | None = None
-        self.unwanted = False
-        self._host = host
-        self._deliver = _Caller()
-        self._on_progress = on_progress
-        self._on_partial = on_partial
-        self.future.add_done_callback(self._abandoned)
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        return asyncio.wrap_future(self.future).__await__()
-
-    def result(self, timeout: float | None = None) -> Any:
-        """Wait for the result; TimeoutError after `timeout` seconds. Not for an event loop."""
-        return self.future.result(timeout)
-
-    def done(self) -> bool:
-        """Whether there is a result or an error."""
-        return self.future.done()
-
-    def cancel(self) -> None:
-        """Stop it; who waits for it gets RequestCancelled once the service has stopped."""
-        self._host.cancel(self)
-
-    def heard(self, message: m.Progress | m.Partial) -> None:
-        """Pass on what the service said about this request before its end."""
-        try:
-            if isinstance(message, m.Progress) and self._on_progress is not None:
-                self._deliver(self._on_progress, message)
-            elif isinstance(message, m.Partial) and self._on_partial is not None:
-                self._deliver(self._on_partial, message.value)
-        except Exception as error:  # a script's own callback, called in the reading thread
-            self.fail(error)
-            self.cancel()
-
-    def finish(self, value: Any) -> None:
-        """Give the result to whoever waits."""
-        with contextlib.suppress(concurrent.futures.InvalidStateError):
-            self.future.set_result(value)
-
-    def fail(self, error: BaseException) -> None:
-        """Give an error to whoever waits."""
-        with contextlib.suppress(concurrent.futures.InvalidStateError):
-            self.future.set_exception(error)
-
-    def _abandoned(self, future: concurrent.futures.Future[Any]) -> None:
-        if future.cancelled():
-            self.cancel()
 
 
 class Host:
@@ -150,7 +80,7 @@ class Host:
         self._settings = settings
         self._workspace = workspace
         self._on_state = on_state
-        self._deliver = _Caller()
+        self._deliver = Caller()
         self._lock = threading.RLock()
         self._ids = itertools.count(1)
         self._orders: queue.SimpleQueue[m.Call | m.Cancel | _Leave | None] = queue.SimpleQueue()
@@ -180,7 +110,7 @@ class Host:
             if self._closed:
                 raise RuntimeError(f"the host {self.service} is closed")
             call = m.Call(next(self._ids), method, params or {}, background, streamed)
-            request = Request(self, call, on_progress, on_partial)
+            request = Request(call, self.cancel, on_progress, on_partial)
             self._pending[request.id] = request
             self._deliver.adopt_loop()
             if self._writer is None:
@@ -407,34 +337,3 @@ class _Leave:
     def __init__(self, cancel: bool) -> None:
         self.cancel = cancel
         self.gone: concurrent.futures.Future[None] = concurrent.futures.Future()
-
-
-class _Caller:
-    """Calls a callback where its owner lives: in the event loop it was made in, or right here."""
-
-    def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._context = contextvars.copy_context()
-        self.adopt_loop()
-
-    def adopt_loop(self) -> None:
-        """Take the running event loop, where there is none yet."""
-        if self._loop is None:
-            with contextlib.suppress(RuntimeError):
-                self._loop = asyncio.get_running_loop()
-                self._context = contextvars.copy_context()
-
-    def __call__(self, callback: Callable[..., object], *args: Any) -> None:
-        if self._loop is None:
-            callback(*args)
-            return
-        # The loop is closed when the app has left; nobody is there to hear it.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(callback, *args, context=self._context)
-
-
-def log_path(service: str) -> Path:
-    """The file that takes what a service's process prints."""
-    from kwtui.services.child import log_file
-
-    return log_file(service)

@@ -66,6 +66,10 @@ class Judge:
             self._verdicts[hit] = self._judge(hit)
         return self._verdicts[hit]
 
+    def right_run(self, end: int) -> str:
+        """The Hangul letters that follow `end` in the same word."""
+        return _run(_RIGHT_RUN, self._text, end, end + 40)
+
     def _judge(self, hit: Hit) -> bool:
         text, (start, end) = self._text, hit
         if _joins(text, start) or _joins(text, end):
@@ -77,15 +81,15 @@ class Judge:
             return True
         if syllables >= 3 and not left and (not right or right in _PLAIN_JOSA):
             return True
-        if syllables >= 4 and not left and _josa_only(text[start:end], right):
+        if syllables >= 4 and not left and josa_only(text[start:end], right):
             return True
         if syllables >= 2 and not left and _EITHER_JOSA.match(text, end):
             return True
         if end - start == 1:
             if left or (right and right[0] not in _JOSA_STARTS):
                 return False
-            return _single(self._morphemes(hit), hit)
-        return self._fits(hit, left, right, self._morphemes(hit))
+            return _single(self.morphemes(hit), hit)
+        return self._fits(hit, left, right, self.morphemes(hit))
 
     def _fits(self, hit: Hit, left: str, right: str, tokens: list[Morpheme]) -> bool:
         surface = self._text[hit.start : hit.end]
@@ -157,7 +161,8 @@ class Judge:
                 tails.add(start)
         return tails
 
-    def _morphemes(self, hit: Hit) -> list[Morpheme]:
+    def morphemes(self, hit: Hit) -> list[Morpheme]:
+        """Kiwi's morphemes of the sentences that `hit` stands in, offsets in the text."""
         first, last = bisect_right(self._borders, hit.start), bisect_left(self._borders, hit.end)
         start, end = self._borders[first - 1], [*self._borders[last : last + 1], len(self._text)][0]
         if (start, end) not in self._read:
@@ -280,7 +285,8 @@ def _other_word(inside: Sequence[Morpheme], tokens: Sequence[Morpheme], hit: Hit
 
 
 @lru_cache(maxsize=16384)
-def _josa_only(surface: str, right: str) -> bool:
+def josa_only(surface: str, right: str) -> bool:
+    """Whether `right` is read as a josa or copula after the noun `surface`."""
     tokens = _after_noun(_final(surface), right)
     return bool(tokens) and tokens[0].tag.startswith(("J", "VC"))
 

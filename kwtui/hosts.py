@@ -111,6 +111,8 @@ class Host:
                 raise RuntimeError(f"the host {self.service} is closed")
             call = m.Call(next(self._ids), method, params or {}, background, streamed)
             request = Request(call, self.cancel, on_progress, on_partial)
+            if self._child is None:
+                self.error = ""
             self._pending[request.id] = request
             self._deliver.adopt_loop()
             if self._writer is None:

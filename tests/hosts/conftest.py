@@ -61,15 +61,18 @@ def start(space: Workspace, settings: Settings) -> Iterator[Starter]:
         workspace: Workspace | None = space,
         idle: float = 60.0,
         states: list[State] | None = None,
+        errors: list[str] | None = None,
     ) -> Host:
         own = settings.model_copy(deep=True)
         own.hosts.idle_unload_s = idle
-        host = Host(
-            service,
-            own,
-            workspace,
-            on_state=lambda h: None if states is None else states.append(h.state),
-        )
+
+        def hear(changed: Host) -> None:
+            if states is not None:
+                states.append(changed.state)
+            if errors is not None and changed.error:
+                errors.append(changed.error)
+
+        host = Host(service, own, workspace, on_state=hear)
         made.append(host)
         return host
 

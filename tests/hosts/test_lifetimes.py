@@ -99,7 +99,8 @@ def test_a_process_whose_parent_is_gone_ends_even_while_no_thread_of_it_runs() -
 
 def test_a_process_that_dies_is_said_and_the_next_request_works(start) -> None:
     states: list[State] = []
-    host = start("glossary", workspace=None, states=states)
+    errors: list[str] = []
+    host = start("glossary", workspace=None, states=states, errors=errors)
     assert host.submit("count").result(20) == 0
     assert host.pid is not None
     os.kill(host.pid, signal.SIGKILL)
@@ -108,6 +109,7 @@ def test_a_process_that_dies_is_said_and_the_next_request_works(start) -> None:
     assert "the next request starts it again" in host.error
     assert host.submit("count").result(20) == 0
     assert host.error == "" and host.state is State.READY
+    assert len(errors) == 1
     assert states == [
         State.STARTING,
         State.BUSY,

@@ -58,6 +58,38 @@ def read_events(path: Path) -> Iterator[dict[str, Any]]:
                 yield event
 
 
+class EventTail:
+    """Follows a file of events: each `poll` gives the whole lines written since the last one.
+
+    `offset` is the byte after the last whole line; a line still being written waits for its end.
+    `restarted` is true after a poll that found another, shorter file: it was read from its start.
+    """
+
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        self.path = path
+        self.offset = offset
+        self.restarted = False
+
+    def poll(self, limit: int = 2**24) -> list[dict[str, Any]]:
+        """The next whole events, out of at most `limit` bytes (one line is read in any case)."""
+        self.restarted = False
+        try:
+            with self.path.open("rb") as file:
+                size = file.seek(0, 2)
+                if size < self.offset:
+                    self.offset, self.restarted = 0, True
+                file.seek(self.offset)
+                data = file.read(limit)
+                if b"\n" not in data and len(data) == limit:
+                    data += file.readline()
+        except FileNotFoundError:
+            return []
+        end = data.rfind(b"\n") + 1
+        self.offset += end
+        lines = data[:end].decode("utf-8", "replace").split("\n")
+        return [event for line in lines if line and (event := _event(line)) is not None]
+
+
 def _event(line: str) -> dict[str, Any] | None:
     try:
         event = json.loads(line)

@@ -35,14 +35,12 @@ def life_of(values: Mapping[str, Any], lock: Path | None = None) -> Life:
     """
     if values.get("host") != host():
         return "elsewhere"
-    if lock is not None and is_locked(lock):
-        return "alive"
     if values.get("boot_id") != boot_id():
         return "gone"
     pid, start = values.get("pid"), values.get("process_start")
-    if not isinstance(pid, int) or not isinstance(start, int | float):
-        return "gone"
-    return "alive" if is_process(pid, float(start)) else "gone"
+    if isinstance(pid, int) and isinstance(start, int | float) and is_process(pid, float(start)):
+        return "alive"
+    return "alive" if lock is not None and is_locked(lock) else "gone"
 
 
 def is_process(pid: int, start: float) -> bool:

@@ -55,7 +55,7 @@ def resources() -> dict[str, int]:
     import torch
 
     found = {"rss": int(psutil.Process().memory_info().rss)}
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    if torch.cuda.is_available():
         devices = range(torch.cuda.device_count())
         found["gpu_allocated"] = max(torch.cuda.memory_allocated(d) for d in devices)
         found["gpu_reserved"] = max(torch.cuda.memory_reserved(d) for d in devices)

@@ -14,7 +14,7 @@ import numpy as np
 from engines.records import Example, parse_record
 from engines.training.folder import replace_file
 from engines.training.prompts import PromptBuilder, Tokens, Tools
-from engines.training.texts import read_texts
+from engines.training.texts import Lesson, read_texts, spread
 from engines.training.tune_recipe import TuneRecipe
 from glossary.i18n import _
 
@@ -54,9 +54,6 @@ def build(recipe: TuneRecipe, tools: Tools) -> Dataset:
 
 def _dev_examples(recipe: TuneRecipe, tools: Tools, dev: Sequence[Example]) -> list[Tokens]:
     """The dev texts as examples, for the dev loss: prompts of the strategy as it is."""
-    from engines.training.judge import spread
-    from engines.training.texts import Lesson
-
     chosen = spread(dev, recipe.evaluation.texts)
     if not chosen:
         return []

@@ -16,6 +16,7 @@ from engines.models.loading import LoadedModel
 from engines.records import Example, Prediction
 from engines.settings import ExtractionSettings, PlainTemplate, Settings
 from engines.training.prompts import Tools
+from engines.training.texts import spread
 from engines.training.tune_recipe import Evaluation, Prompting
 
 SHOWN = 3
@@ -120,13 +121,6 @@ class Judge:
 def _sample(gold: Example, predicted: Prediction) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     wanted = tuple(dict.fromkeys(keyword.surface for keyword in gold.keywords))
     return gold.text, wanted, tuple(keyword.surface for keyword in predicted.keywords)
-
-
-def spread(examples: Sequence[Example], limit: int) -> list[Example]:
-    """At most `limit` examples at equal distances, the same each time; 0 means all."""
-    if limit <= 0 or limit >= len(examples):
-        return list(examples)
-    return [examples[index * len(examples) // limit] for index in range(limit)]
 
 
 @contextmanager

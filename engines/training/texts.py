@@ -56,7 +56,7 @@ def read_texts(data: Data, seed: int) -> Texts:
     found = Texts()
     lessons: list[Lesson] = []
     for source in data.sources:
-        lessons += _spread(_lessons(source, data, found), source.limit)
+        lessons += spread(_lessons(source, data, found), source.limit)
     found.dev += _dev(data.dev, data, found)
     if not found.dev and data.dev_share:
         lessons = _hold_back(lessons, data.dev_share, seed, found)
@@ -150,12 +150,12 @@ def _dev(source: Source, data: Data, found: Texts) -> list[Example]:
                 raise UserError(item.sentence(source.file))
             if item.example.labeled:
                 examples.append(item.example)
-        return _spread(examples, source.limit)
+        return spread(examples, source.limit)
     if not source.split or not data.workspace:
         return []
     if not Workspace(Path(data.workspace)).corpus_path.is_file():
         return []
-    return _spread(_from_corpus(source.split, data), source.limit)
+    return spread(_from_corpus(source.split, data), source.limit)
 
 
 def _hold_back(lessons: list[Lesson], share: float, seed: int, found: Texts) -> list[Lesson]:
@@ -174,7 +174,8 @@ def _hold_back(lessons: list[Lesson], share: float, seed: int, found: Texts) -> 
     return [lesson for lesson, part in zip(lessons, parts, strict=True) if part != DEV]
 
 
-def _spread(items: Sequence[T], limit: int) -> list[T]:
+def spread(items: Sequence[T], limit: int) -> list[T]:
+    """At most `limit` of the items at equal distances, the same each time; 0 means all."""
     if limit <= 0 or limit >= len(items):
         return list(items)
     return [items[index * len(items) // limit] for index in range(limit)]

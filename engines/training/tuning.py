@@ -6,11 +6,9 @@ import gc
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from engines.events import EventLog
-from engines.models.loading import LoadedModel
 from engines.training import dataset
 from engines.training.base_model import (
     adapt,
@@ -21,8 +19,9 @@ from engines.training.base_model import (
 )
 from engines.training.checkpoints import clear_partial, last_checkpoint, step_of
 from engines.training.folder import RunFolder
-from engines.training.judge import Judge, Verdict, tools_for
+from engines.training.judge import Judge, Verdict
 from engines.training.plan import Plan, make_plan
+from engines.training.preview import model_path, prompt_tools
 from engines.training.prompts import Tools
 from engines.training.trainer import Stopped
 from engines.training.tune_recipe import TuneRecipe, default_rate
@@ -70,14 +69,14 @@ class _Run:
         self.stop = stop
         self.on_step = on_step
         self.note = note
-        self.path = _model_path(recipe)
+        self.path = model_path(recipe)
         self.tokenizer = tokenizer_for_training(self.path)
         self.last_verdict: Verdict | None = None
 
     def to_the_end(self) -> dict[str, Any]:
         set_threads(self.recipe)
         clear_partial(self.folder.checkpoints)
-        tools = self._tools()
+        tools = prompt_tools(self.recipe, self.path, self.tokenizer)
         data = self._data(tools)
         plan = make_plan(
             data.examples,
@@ -107,21 +106,6 @@ class _Run:
             self.events.write("stopped", step=done)
             raise Stopped(done)
         return self._publish(done, best)
-
-    def _tools(self) -> Tools:
-        """What prompts are made with; the model's config stands in for the model."""
-        import torch
-        from transformers import AutoConfig
-
-        config = AutoConfig.from_pretrained(
-            str(self.path), trust_remote_code=False, local_files_only=True
-        )
-        name = self.path.name
-        stand_in = _ConfigOnly(config)
-        loaded = LoadedModel(
-            stand_in, self.tokenizer, name, self.path, torch.device("cpu"), torch.float32
-        )
-        return tools_for(self.recipe.prompt, self.recipe.data.workspace, loaded)
 
     def _data(self, tools: Tools) -> dataset.Dataset:
         found = dataset.saved(self.folder.path)
@@ -199,21 +183,6 @@ class _Run:
         output = publish(self.recipe, self.folder, chosen, self.path, self.tokenizer)
         self.events.write("end", step=done, best=step_of(chosen), output=str(output))
         return {"output": str(output), "step": done, "best_step": step_of(chosen)}
-
-
-class _ConfigOnly:
-    """A model's config where no weights are needed: prompts ask for the context length alone."""
-
-    def __init__(self, config: Any) -> None:
-        self.config = config
-
-
-def _model_path(recipe: TuneRecipe) -> Path:
-    from engines.models.registry import resolve
-    from engines.settings import load
-
-    root = Path(recipe.data.workspace) if recipe.data.workspace else None
-    return resolve(recipe.model, load(root).model_folders(root))
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -49,7 +49,9 @@ def command(
         help=_("Show N examples as tokens; train nothing."),
     ),
     print_command: bool = typer.Option(
-        False, "--print-command", help=_("Print the command that starts this run; start nothing.")
+        False,
+        "--print-command",
+        help=_("Make the folder and print the command that runs it; start nothing."),
     ),
     print_recipe: bool = typer.Option(
         False, "--print-recipe", help=_("Print the complete recipe; start nothing.")
@@ -71,10 +73,10 @@ def command(
         sys.stdout.write(to_toml(whole))
         return
     path = _run_path(whole, output)
+    folder = prepare(whole, path, context.workspace())
     if print_command:
         _print_command(whole, path)
         return
-    folder = prepare(whole, path, context.workspace())
     _start(folder, foreground, as_json)
 
 

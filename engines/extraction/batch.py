@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _MAX_REPEATS = 3
 _PREFILL_TOKENS = 4096
 _LONGEST_DRAFT = 6
+# Share of drafted tokens that must come true to be worth their cost, and how often to ask again.
+_WORTH = 0.35
+_ASK_AGAIN = 8
 
 
 @dataclass(slots=True)
@@ -82,6 +85,8 @@ class Batch:
         self._limit = max_new_tokens
         self._known = len(tokenizer)
         self._room = room
+        self._hope = 1.0
+        self._steps = 0
 
     def admit(self, rows: Sequence[Row], head: "Head", shared: int) -> None:
         """Start `rows`, whose first `shared` tokens are in `head`: all but their last token."""
@@ -101,16 +106,27 @@ class Batch:
 
     def step(self) -> list[Row]:
         """A token or more for every row; the rows whose answers ended are handed out."""
-        length = min(_LONGEST_DRAFT, self._room // len(self.rows) - 1)
-        drafts = [row.draft(min(length, self._limit - len(row.new) - 1)) for row in self.rows]
+        drafts = self._drafts()
         logits = self._forward(drafts)
         best: list[list[int]] = logits.argmax(-1).tolist()
+        true = 0
         for row, draft, tokens, scores in zip(self.rows, drafts, best, logits, strict=True):
             for at in range(len(draft) + 1):
                 self._take(row, tokens[at], scores[at])
                 if row.end or at == len(draft) or row.next != draft[at]:
                     break
+                true += 1
+        if tried := sum(map(len, drafts)):
+            self._hope += (true / tried - self._hope) / 4
         return self._leave()
+
+    def _drafts(self) -> list[list[int]]:
+        """What the prompt foretells for each row; nothing where that rarely comes true."""
+        self._steps += 1
+        length = min(_LONGEST_DRAFT, self._room // len(self.rows) - 1)
+        if self._hope < _WORTH and self._steps % _ASK_AGAIN:
+            length = 0
+        return [row.draft(min(length, self._limit - len(row.new) - 1)) for row in self.rows]
 
     def _forward(self, drafts: Sequence[Sequence[int]]) -> torch.Tensor:
         """Logits after each row's next token and each token of its draft, `[rows, width, ...]`."""

@@ -91,6 +91,135 @@ CREATE TABLE splits (
 CREATE INDEX splits_by_name ON splits (split);
 """
 
+# What labeling by several people, undo, the queue and statistics need. `wants`: how many more
+# people are to label a text; `labelers`: how many did, drafts and adjudication left out; `chosen`:
+# whose labels count; `keywords`: how many those are, NULL while nobody's count; `drafted`: a
+# strategy suggested labels once, which keeps the text out of dev and test for ever. `split` repeats
+# the table splits.
+_SECOND = """
+ALTER TABLE texts ADD COLUMN drafted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE texts ADD COLUMN split TEXT NOT NULL DEFAULT '';
+ALTER TABLE texts ADD COLUMN wants INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE texts ADD COLUMN labelers INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE texts ADD COLUMN chosen TEXT;
+ALTER TABLE texts ADD COLUMN keywords INTEGER;
+ALTER TABLE labelings ADD COLUMN confidence REAL;
+ALTER TABLE labelings ADD COLUMN guideline INTEGER NOT NULL DEFAULT 0;
+-- Events of one change that concerns many texts share the number of its first event.
+ALTER TABLE events ADD COLUMN change INTEGER;
+CREATE INDEX events_of_change ON events (change) WHERE change IS NOT NULL;
+
+UPDATE texts SET
+    split = coalesce((SELECT s.split FROM splits s WHERE s.grp = texts.grp), ''),
+    labelers = (SELECT count(*) FROM labelings m WHERE m.text_key = texts.key
+        AND m.status != 'draft' AND m.annotator != 'adjudicated'),
+    chosen = (SELECT m.annotator FROM labelings m WHERE m.text_key = texts.key
+        AND m.status IN ('labeled', 'adjudicated')
+        ORDER BY m.annotator = 'adjudicated' DESC, m.event DESC LIMIT 1);
+UPDATE texts SET keywords = (SELECT count(*) FROM labels l
+    WHERE l.text_key = texts.key AND l.annotator = texts.chosen) WHERE chosen IS NOT NULL;
+UPDATE texts SET wants = labelers = 0 AND status != 'adjudicated';
+
+CREATE INDEX texts_by_split ON texts (split, key);
+CREATE INDEX texts_labeled ON texts (key) WHERE chosen IS NOT NULL;
+CREATE INDEX texts_labeled_split ON texts (split, key) WHERE chosen IS NOT NULL;
+CREATE INDEX texts_wanted ON texts (key) WHERE wants > 0;
+CREATE INDEX texts_wanted_drawn ON texts (substr(digest, 9, 8), key) WHERE wants > 0;
+CREATE INDEX texts_wanted_short ON texts (length(text), key) WHERE wants > 0;
+CREATE INDEX texts_wanted_group ON texts (grp, key) WHERE wants > 0;
+CREATE INDEX texts_contested ON texts (key) WHERE labelers > 1;
+
+CREATE TRIGGER splits_begin AFTER INSERT ON splits
+    BEGIN UPDATE texts SET split = NEW.split WHERE grp = NEW.grp; END;
+CREATE TRIGGER splits_change AFTER UPDATE OF split ON splits
+    BEGIN UPDATE texts SET split = NEW.split WHERE grp = NEW.grp; END;
+CREATE TRIGGER splits_end AFTER DELETE ON splits
+    BEGIN UPDATE texts SET split = '' WHERE grp = OLD.grp; END;
+CREATE TRIGGER groups_change AFTER UPDATE OF grp ON texts WHEN NEW.grp != OLD.grp
+    BEGIN UPDATE texts SET split = coalesce(
+        (SELECT s.split FROM splits s WHERE s.grp = NEW.grp), '') WHERE key = NEW.key; END;
+
+-- Counts of texts, kept by triggers so that nobody has to count them.
+CREATE TABLE tallies (
+    split TEXT NOT NULL,
+    status TEXT NOT NULL,
+    texts INTEGER NOT NULL,
+    labeled INTEGER NOT NULL,
+    keywords INTEGER NOT NULL,
+    empty INTEGER NOT NULL,
+    PRIMARY KEY (split, status)
+) WITHOUT ROWID;
+INSERT INTO tallies SELECT split, status, count(*), count(keywords), coalesce(sum(keywords), 0),
+    coalesce(sum(keywords = 0), 0) FROM texts GROUP BY split, status;
+CREATE TRIGGER tallies_grow AFTER INSERT ON texts BEGIN
+    INSERT INTO tallies VALUES (NEW.split, NEW.status, 1, NEW.keywords IS NOT NULL,
+        coalesce(NEW.keywords, 0), NEW.keywords IS 0)
+    ON CONFLICT DO UPDATE SET texts = texts + 1, labeled = labeled + excluded.labeled,
+        keywords = keywords + excluded.keywords, empty = empty + excluded.empty;
+END;
+CREATE TRIGGER tallies_move AFTER UPDATE OF split, status, keywords ON texts
+    WHEN OLD.split != NEW.split OR OLD.status != NEW.status OR OLD.keywords IS NOT NEW.keywords
+BEGIN
+    UPDATE tallies SET texts = texts - 1, labeled = labeled - (OLD.keywords IS NOT NULL),
+        keywords = keywords - coalesce(OLD.keywords, 0), empty = empty - (OLD.keywords IS 0)
+        WHERE split = OLD.split AND status = OLD.status;
+    INSERT INTO tallies VALUES (NEW.split, NEW.status, 1, NEW.keywords IS NOT NULL,
+        coalesce(NEW.keywords, 0), NEW.keywords IS 0)
+    ON CONFLICT DO UPDATE SET texts = texts + 1, labeled = labeled + excluded.labeled,
+        keywords = keywords + excluded.keywords, empty = empty + excluded.empty;
+END;
+
+-- Who is labeling which text, until when (seconds since 1970).
+CREATE TABLE claims (
+    text_key INTEGER NOT NULL REFERENCES texts (key) ON DELETE CASCADE,
+    annotator TEXT NOT NULL,
+    session TEXT NOT NULL DEFAULT '',
+    until REAL NOT NULL,
+    PRIMARY KEY (text_key, annotator, session)
+) WITHOUT ROWID;
+CREATE INDEX claims_by_annotator ON claims (annotator, session);
+
+-- What each annotator can undo and redo, by the number of the change's first event.
+CREATE TABLE changes (
+    annotator TEXT NOT NULL,
+    seq INTEGER NOT NULL REFERENCES events (seq),
+    undone INTEGER NOT NULL DEFAULT 0 CHECK (undone IN (0, 1)),
+    PRIMARY KEY (annotator, undone, seq)
+) WITHOUT ROWID;
+
+-- What strategies answered, with an uncertainty from 0 to 1 where they know one.
+CREATE TABLE predictions (
+    text_key INTEGER NOT NULL REFERENCES texts (key) ON DELETE CASCADE,
+    strategy TEXT NOT NULL,
+    keywords TEXT NOT NULL,
+    uncertainty REAL,
+    PRIMARY KEY (text_key, strategy)
+) WITHOUT ROWID;
+CREATE INDEX predictions_by_uncertainty ON predictions (strategy, uncertainty DESC, text_key);
+
+-- Other numbers that the queue is sorted by.
+CREATE TABLE ranks (
+    name TEXT NOT NULL,
+    text_key INTEGER NOT NULL REFERENCES texts (key) ON DELETE CASCADE,
+    value REAL NOT NULL,
+    PRIMARY KEY (name, text_key)
+) WITHOUT ROWID;
+CREATE INDEX ranks_by_value ON ranks (name, value DESC, text_key);
+
+-- MinHash bands of a text, by which near-duplicates find each other.
+CREATE TABLE signatures (
+    text_key INTEGER PRIMARY KEY REFERENCES texts (key) ON DELETE CASCADE,
+    bands BLOB NOT NULL,
+    grouped INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE guidelines (
+    version INTEGER PRIMARY KEY,
+    text TEXT NOT NULL,
+    event INTEGER NOT NULL REFERENCES events (seq)
+);
+"""
+
 # MIGRATIONS[n] brings `user_version` n to n + 1.
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
 VERSION = len(MIGRATIONS)

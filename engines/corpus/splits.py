@@ -15,7 +15,10 @@ DEFAULT_SHARES: Mapping[str, float] = {"train": 0.8, "dev": 0.1, "test": 0.1}
 # Texts that belong to no split, such as one that bridges two of them.
 EXCLUDED = "excluded"
 # Splits that scores are measured on: nothing synthetic enters them.
-HELD_OUT = ("dev", "test", "wild")
+HELD_OUT = ("dev", "test", "wild", "unseen")
+# The test split whose terms no training text holds.
+UNSEEN = "unseen"
+TRAIN = "train"
 
 _SPACES = re.compile(r"\s+")
 _NAME = re.compile(r"[\w-]+")
@@ -31,12 +34,22 @@ def group_key(text: str) -> str:
     return digest(_SPACES.sub("", normalise(text)).casefold())
 
 
+def document_key(source: str, document: str) -> str:
+    """The group of a text that was cut out of a document: all its texts share it."""
+    return digest(f"document\n{source}\n{document}")
+
+
+def draw(text: str, seed: int = 0) -> float:
+    """A number from 0 to below 1 that is the same for ever for the same text and seed."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{text}".encode()).digest()[:8], "big") / 2**64
+
+
 def assign(group: str, shares: Mapping[str, float], seed: int = 0) -> str:
     """The split of a group: the same for ever for the same shares, in their order, and seed.
 
     `shares`: split name to its share; they add up to 1 (`parse_shares` sees to it).
     """
-    drawn = int.from_bytes(hashlib.sha256(f"{seed}:{group}".encode()).digest()[:8], "big") / 2**64
+    drawn = draw(group, seed)
     edge = 0.0
     for name, share in shares.items():
         edge += share

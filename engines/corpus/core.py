@@ -1,0 +1,251 @@
+"""The rows of a corpus and the rules that every change of them follows.
+
+`Corpus` (store.py) is made of this and of what reads, adds and edits. A change is on disk when the
+method that makes it returns; the event that records it is written in the same transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from engines.corpus.changes import Labeling
+from engines.corpus.connection import Note, connect, transaction
+from engines.corpus.schema import ADJUDICATOR
+from engines.records import Keyword
+from glossary.errors import UserError
+from glossary.i18n import _
+
+DEFAULT_OVERLAP = 0.1
+_ROOMY_KB = 128 << 10
+
+
+class Core:
+    """An opened corpus file."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._db = connection
+        self.path = path
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        create: bool = False,
+        readonly: bool = False,
+        on_note: Note | None = None,
+    ) -> Self:
+        """Open the corpus at `path`, made first if `create`; `readonly` changes no byte of it.
+
+        `on_note` hears what a person should know. Raises UserError and FailedError as
+        `connection.connect` does.
+        """
+        return cls(connect(path, create=create, readonly=readonly, on_note=on_note), path)
+
+    def close(self) -> None:
+        """Close the file; everything is on disk already."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The connection, for the modules of this package."""
+        return self._db
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """A write transaction: everything in the block or nothing."""
+        return transaction(self._db, self.path)
+
+    @contextmanager
+    def roomy(self) -> Iterator[None]:
+        """A larger page cache for work on all texts, whose indexes are written in random order."""
+        before = self._db.execute("PRAGMA cache_size").fetchone()[0]
+        self._db.execute(f"PRAGMA cache_size = -{_ROOMY_KB}")
+        try:
+            yield
+        finally:
+            self._db.execute(f"PRAGMA cache_size = {before}")
+
+    def event(
+        self,
+        annotator: str,
+        kind: str,
+        key: int | None,
+        data: Mapping[str, Any],
+        change: int | None = None,
+    ) -> int:
+        """Record one event inside a transaction; `change`: the first event of the same change."""
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        cursor = self._db.execute(
+            "INSERT INTO events (at, annotator, kind, text_key, data, change)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (at, annotator, kind, key, json.dumps(data, ensure_ascii=False, default=str), change),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def text_of(self, text_id: str) -> tuple[int, str]:
+        """Key and text of an id. Raises UserError for an unknown one."""
+        row = self._db.execute("SELECT key, text FROM texts WHERE id = ?", (text_id,)).fetchone()
+        if row is None:
+            raise UserError(_("The corpus has no text with id '{id}'.").format(id=text_id))
+        return int(row[0]), str(row[1])
+
+    def value(self, name: str, default: str = "") -> str:
+        """A value that the corpus keeps about itself."""
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return str(row[0]) if row else default
+
+    def keep_value(self, name: str, value: str) -> None:
+        """Keep a value about the corpus itself, inside a transaction."""
+        self._db.execute(
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            (name, value),
+        )
+
+    def _labeling(self, key: int, annotator: str) -> Labeling | None:
+        row = self._db.execute(
+            "SELECT status, origin, note, ungrounded, confidence, guideline, event"
+            " FROM labelings WHERE text_key = ? AND annotator = ?",
+            (key, annotator),
+        ).fetchone()
+        if row is None:
+            return None
+        keywords = tuple(
+            Keyword(*values)
+            for values in self._db.execute(
+                "SELECT start, end, surface, category, canonical, term_id FROM labels"
+                " WHERE text_key = ? AND annotator = ? ORDER BY start, end",
+                (key, annotator),
+            )
+        )
+        status, origin, note, outside, confidence, guideline, event = row
+        return Labeling(
+            status,
+            origin,
+            note,
+            keywords,
+            tuple(json.loads(outside)),
+            confidence=confidence,
+            guideline=guideline,
+            event=event,
+        )
+
+    def _put(self, key: int, annotator: str, labeling: Labeling | None, event: int) -> None:
+        """Make `labeling` what the annotator says about the text; None takes it back whole."""
+        where = (key, annotator)
+        if labeling is None:
+            self._db.execute("DELETE FROM labelings WHERE text_key = ? AND annotator = ?", where)
+        else:
+            outside = json.dumps(list(labeling.ungrounded), ensure_ascii=False)
+            self._db.execute(
+                "INSERT INTO labelings (text_key, annotator, status, origin, note, ungrounded,"
+                " confidence, guideline, event) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (text_key, annotator) DO UPDATE SET"
+                " status = excluded.status, origin = excluded.origin, note = excluded.note,"
+                " ungrounded = excluded.ungrounded, confidence = excluded.confidence,"
+                " guideline = excluded.guideline, event = excluded.event",
+                (
+                    *where,
+                    labeling.status,
+                    labeling.origin,
+                    labeling.note,
+                    outside,
+                    labeling.confidence,
+                    labeling.guideline,
+                    event,
+                ),
+            )
+            self._db.execute("DELETE FROM labels WHERE text_key = ? AND annotator = ?", where)
+            self._db.executemany(
+                "INSERT INTO labels (text_key, annotator, start, end, surface, category,"
+                " canonical, term_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (*where, k.start, k.end, k.surface, k.category, k.canonical, k.term_id)
+                    for k in labeling.keywords
+                ),
+            )
+        self._settle(key)
+
+    def _settle(self, key: int) -> None:
+        """Bring the text's row level with its labelings."""
+        rows = self._db.execute(
+            "SELECT m.annotator, m.status, m.origin, m.event, (SELECT count(*) FROM labels l"
+            " WHERE l.text_key = m.text_key AND l.annotator = m.annotator)"
+            " FROM labelings m WHERE m.text_key = ? ORDER BY m.event DESC",
+            (key,),
+        ).fetchall()
+        said = [row for row in rows if row[1] != "draft"]
+        counting = [row for row in said if row[1] in ("labeled", "adjudicated")]
+        settled = any(row[1] == "adjudicated" for row in said)
+        chosen = next((r for r in counting if r[0] == ADJUDICATOR), next(iter(counting), None))
+        status = "adjudicated" if settled else next((r[1] for r in said or rows), "new")
+        labelers = sum(row[0] != ADJUDICATOR for row in said)
+        drawn = self._db.execute(
+            "SELECT digest < ? FROM texts WHERE key = ?", (self._edge(), key)
+        ).fetchone()[0]
+        by_people = all(row[2] != "import" for row in said)
+        if not said:
+            wants = 1 + drawn
+        else:
+            wants = int(bool(drawn) and labelers == 1 and by_people and not settled)
+        self._db.execute(
+            "UPDATE texts SET status = ?, chosen = ?, keywords = ?, labelers = ?, wants = ?"
+            " WHERE key = ?",
+            (
+                status,
+                chosen[0] if chosen else None,
+                chosen[4] if chosen else None,
+                labelers,
+                wants,
+                key,
+            ),
+        )
+
+    @property
+    def overlap(self) -> float:
+        """The share of texts, drawn by their hash, that two people label."""
+        return float(self.value("overlap", str(DEFAULT_OVERLAP)))
+
+    def _edge(self) -> str:
+        """The digest below which a text belongs to the overlap; digests are uniform hexadecimal."""
+        share = self.overlap
+        return "g" if share >= 1 else format(round(max(share, 0.0) * 2**32), "08x")
+
+    def use_overlap(self, share: float) -> None:
+        """Have a share of the texts, 0 to 1, labeled by two people; nothing is undone by it."""
+        if share == self.overlap:
+            return
+        with self.transaction():
+            self.keep_value("overlap", str(share))
+            edge = self._edge()
+            self._db.execute(
+                "UPDATE texts SET wants = 1 + (digest < ?1) WHERE labelers = 0"
+                " AND status != 'adjudicated' AND wants != 1 + (digest < ?1)",
+                (edge,),
+            )
+            once = self._db.execute("SELECT key FROM texts WHERE labelers = 1").fetchall()
+            for (key,) in once:
+                self._settle(key)
+
+
+def unique(keywords: Iterable[Keyword]) -> tuple[Keyword, ...]:
+    """One keyword a span, in order of appearance."""
+    spans = {(k.start, k.end): k for k in reversed(list(keywords))}
+    return tuple(spans[span] for span in sorted(spans))

@@ -1,0 +1,136 @@
+"""What the queue is sorted by: predictions with their uncertainty, disagreement, new terms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from engines.corpus.connection import sentences
+from engines.corpus.core import Core
+from engines.records import Keyword
+
+TERMS = "terms"
+_BATCH = 1000
+
+
+class Finds(Protocol):
+    """What `rank_terms` needs of a glossary.matching.Matcher."""
+
+    def find_all(self, text: str) -> Sequence[object]:
+        """Every occurrence of every term."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a strategy answered for a text, with an uncertainty from 0 to 1 where it knows one."""
+
+    text_id: str
+    keywords: tuple[Keyword, ...]
+    uncertainty: float | None = None
+
+
+def save_predictions(corpus: Core, strategy: str, answers: Iterable[Answer]) -> int:
+    """Keep a strategy's answers for the queue and as candidates; returns how many."""
+    count = 0
+    with corpus.transaction():
+        for answer in answers:
+            key, _text = corpus.text_of(answer.text_id)
+            found = json.dumps([k.to_json() for k in answer.keywords], ensure_ascii=False)
+            corpus.db.execute(
+                "INSERT INTO predictions VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+                " keywords = excluded.keywords, uncertainty = excluded.uncertainty",
+                (key, strategy, found, answer.uncertainty),
+            )
+            count += 1
+    return count
+
+
+def predictions(corpus: Core, text_id: str) -> dict[str, Answer]:
+    """What each strategy answered for a text."""
+    with sentences(corpus.path):
+        key, _text = corpus.text_of(text_id)
+        rows = corpus.db.execute(
+            "SELECT strategy, keywords, uncertainty FROM predictions WHERE text_key = ?", (key,)
+        ).fetchall()
+    return {
+        name: Answer(text_id, tuple(map(Keyword.from_json, json.loads(found))), uncertainty)
+        for name, found, uncertainty in rows
+    }
+
+
+def unpredicted(corpus: Core, strategy: str, limit: int) -> list[tuple[str, str]]:
+    """Id and text of texts that wait for a label and have no answer of the strategy yet."""
+    with sentences(corpus.path):
+        return corpus.db.execute(
+            "SELECT t.id, t.text FROM texts t WHERE t.wants > 0 AND NOT EXISTS (SELECT 1 FROM"
+            " predictions p WHERE p.text_key = t.key AND p.strategy = ?) ORDER BY t.key LIMIT ?",
+            (strategy, limit),
+        ).fetchall()
+
+
+def forget_predictions(corpus: Core, strategy: str) -> None:
+    """Drop a strategy's answers, since it has learned since."""
+    with corpus.transaction():
+        corpus.db.execute("DELETE FROM predictions WHERE strategy = ?", (strategy,))
+
+
+def disagreement_name(one: str, other: str) -> str:
+    """The ranking by which two strategies disagree."""
+    return f"disagreement:{one}:{other}"
+
+
+def rank_disagreement(corpus: Core, one: str, other: str) -> int:
+    """Rank the texts that both strategies answered by 1 - F1 of their surfaces; returns them."""
+    rows = _paired(corpus, one, other)
+    values = [(key, 1.0 - _f1(_surfaces(left), _surfaces(right))) for key, left, right in rows]
+    _save_ranks(corpus, disagreement_name(one, other), values)
+    return len(values)
+
+
+def _paired(corpus: Core, one: str, other: str) -> list[tuple[int, str, str]]:
+    with sentences(corpus.path):
+        return corpus.db.execute(
+            "SELECT a.text_key, a.keywords, b.keywords FROM predictions a JOIN predictions b"
+            " ON b.text_key = a.text_key AND b.strategy = ? WHERE a.strategy = ?",
+            (other, one),
+        ).fetchall()
+
+
+def _surfaces(keywords: str) -> set[str]:
+    return {keyword["surface"] for keyword in json.loads(keywords)}
+
+
+def _f1(one: set[str], other: set[str]) -> float:
+    return 2 * len(one & other) / (len(one) + len(other)) if one or other else 1.0
+
+
+def rank_terms(corpus: Core, matcher: Finds) -> int:
+    """Rank texts that wait by their glossary terms that nobody has labeled anywhere yet.
+
+    Returns the number of texts. Terms are found as letters, without a look at words.
+    """
+    with sentences(corpus.path):
+        known = {row[0] for row in corpus.db.execute("SELECT DISTINCT surface FROM labels")}
+        rows = corpus.db.execute("SELECT key, text FROM texts WHERE wants > 0").fetchall()
+    values = [
+        (
+            key,
+            float(
+                len({str(getattr(hit, "surface", "")) for hit in matcher.find_all(text)} - known)
+            ),
+        )
+        for key, text in rows
+    ]
+    _save_ranks(corpus, TERMS, [value for value in values if value[1]])
+    return len(rows)
+
+
+def _save_ranks(corpus: Core, name: str, values: Iterable[tuple[int, float]]) -> None:
+    with corpus.transaction():
+        corpus.db.execute("DELETE FROM ranks WHERE name = ?", (name,))
+        corpus.db.executemany(
+            "INSERT INTO ranks VALUES (?, ?, ?)", ((name, key, value) for key, value in values)
+        )

@@ -193,6 +193,13 @@ def morphemes(text: str) -> list[Morpheme]:
     ]
 
 
+def spaced(text: str) -> str:
+    """`text` with spaces where Kiwi puts them, whatever spaces it had; offsets change."""
+    with _loading:
+        kiwi = _kiwi()
+    return str(kiwi.space(text, reset_whitespace=True))
+
+
 @lru_cache(maxsize=65536)
 def known(surface: str) -> bool:
     """Whether Kiwi reads `surface` as nouns of its dictionary when it stands as an object."""

@@ -22,10 +22,9 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
 from figures import figures, render_card  # noqa: E402  (a neighbour, found by the line above)
-from josa import PAIRS, attach  # noqa: E402
 from words import (  # noqa: E402
     Word,
     longest_first,
@@ -33,6 +32,8 @@ from words import (  # noqa: E402
     surfaces_by_category,
     word_pools,
 )
+
+from glossary.josa import PAIRS, attach  # noqa: E402
 
 SEED = 20240611
 SIZES = {"train": 2000, "dev": 300, "test": 500}

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from glossary.josa import attach
+
 DEMO = Path(__file__).resolve().parents[2] / "assets" / "demo"
 SPLITS = ("train", "dev", "test")
 WRITTEN = ("glossary.jsonl", "train.jsonl", "dev.jsonl", "test.jsonl", "CARD.md")
@@ -242,4 +244,4 @@ def test_no_definition_stands_in_a_real_sentence(glossary: list[dict[str, Any]])
     ],
 )
 def test_particles_follow_the_last_sound(word: str, particle: str, expected: str) -> None:
-    assert load("josa").attach(word, particle) == expected
+    assert attach(word, particle) == expected

@@ -45,7 +45,9 @@ def load_base(recipe: TuneRecipe, path: Path, tokenizer: Any) -> Any:
     rows = model.get_input_embeddings().weight.shape[0]
     refuse_small_embedding(path, rows, _highest(tokenizer))
     model.config.use_cache = False
-    if recipe.method != "qlora" and torch.cuda.is_available():
+    if recipe.method == "qlora":
+        _keep_unpacked(model)
+    elif torch.cuda.is_available():
         model.to(_place())
     return model
 
@@ -174,6 +176,17 @@ def _four_bits(recipe: TuneRecipe) -> Any:
         bnb_4bit_use_double_quant=how.double,
         bnb_4bit_compute_dtype=getattr(torch, compute),
     )
+
+
+def _keep_unpacked(model: Any) -> None:
+    """Keep 4-bit weights as they were loaded.
+
+    On CPUs with AVX512-BF16, bitsandbytes 0.50 repacks them at the first forward pass in eval mode,
+    with rounded scales and without a gradient for the input: an evaluation would end the learning.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _attention(recipe: TuneRecipe) -> str:

@@ -35,6 +35,7 @@ def fit(
     from transformers import PrinterCallback
 
     from engines.training.callbacks import CadenceCallback, EventCallback, StepCallback
+    from engines.training.monitoring import MonitorCallback
     from engines.training.sft import AnswerTrainer, Course, plain_model
 
     recipe = run.recipe
@@ -59,12 +60,13 @@ def fit(
         nan_steps=how.nan_steps,
         on_verdict=run.heard,
     )
-    callbacks = [
+    callbacks: list[Any] = [
         EventCallback(run.events, tokens_per_step(data, plan)),
         StepCallback(run.stop, run.on_step),
     ]
     if judge is not None:
         callbacks.append(CadenceCallback(_cadence(recipe, plan), recipe.evaluation.patience))
+    callbacks.append(MonitorCallback(run.folder.path, run.events))
     trainer = AnswerTrainer(
         course,
         model=model,

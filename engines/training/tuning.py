@@ -118,8 +118,11 @@ class _Run:
 
     def _fit(self, data: dataset.Dataset, plan: Plan, tools: Tools) -> tuple[int, int | None]:
         """Train over the plan; the step reached, and the step of the best checkpoint."""
+        from transformers import set_seed
+
         from engines.training.fitting import fit
 
+        set_seed(self.recipe.seed)  # the adapter's first weights are random
         model = load_base(self.recipe, self.path, self.tokenizer)
         parameters = model.num_parameters()
         rate = self.recipe.optimisation.learning_rate

@@ -1,0 +1,52 @@
+"""A tiny model with a real tokenizer, and a file of labeled texts to teach it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from engines.settings import Settings, load
+from tests.tiny import write_model
+
+ROWS = [
+    (
+        "진통과 해열 효과가 있는 파스형 의약품은 임산부와 노인에게 적합합니다.",
+        ["진통", "해열", "파스"],
+    ),
+    ("두통, 치통, 생리통이 있을 때 한 알을 드십시오.", ["두통", "치통", "생리통"]),
+    ("아세트아미노펜과 이부프로펜은 간질환 환자가 조심해야 합니다.", ["아세트아미노펜", "간질환"]),
+    ("이 연고는 눈에 넣지 마십시오.", ["연고"]),
+    ("노인과 임산부는 의사와 상의하십시오.", ["노인", "임산부"]),
+    ("운전 전에는 먹지 마십시오.", []),
+    ("위염 환자용 현탁액으로, 하루 3회 10 mL씩 복용합니다.", ["위염", "현탁액"]),
+    ("소화불량에는 이 정제를 드십시오.", ["소화불량", "정제"]),
+]
+
+
+def labeled(path: Path, times: int = 3) -> Path:
+    """Records {"text", "labels"}, each text `times` times with another head."""
+    with path.open("w", encoding="utf-8") as file:
+        for time in range(times):
+            for text, words in ROWS:
+                row = {"text": f"{'가나다라마바'[time]}. {text}", "labels": words}
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds the model `tiny`, as a name in settings finds it."""
+    folder = tmp_path_factory.mktemp("models")
+    write_model(folder / "tiny")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return labeled(tmp_path_factory.mktemp("data") / "texts.jsonl")
+
+
+@pytest.fixture
+def settings(tiny_folder: Path) -> Settings:
+    """The defaults."""
+    return load(None)

@@ -91,12 +91,14 @@ class StepCallback(TrainerCallback):
     ) -> None:
         self._stop = stop
         self._on_step = on_step
+        self.stopped = False
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Tell the step, and set the flags to save and stop."""
         if self._on_step is not None:
             self._on_step(state.global_step, state.max_steps)
         if self._stop is not None and self._stop():
+            self.stopped = True
             control.should_save = True
             control.should_training_stop = True
 

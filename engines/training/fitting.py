@@ -10,8 +10,9 @@ from engines.training.checkpoints import last_checkpoint
 from engines.training.judge import Judge
 from engines.training.loss import add_answer_loss, heads_can_be_shared, packing_keeps_apart
 from engines.training.plan import Plan
+from engines.training.stopping import process_count
 from engines.training.tune_recipe import TuneRecipe
-from glossary.errors import UserError
+from glossary.errors import FailedError, UserError
 from glossary.i18n import _
 
 if TYPE_CHECKING:
@@ -27,16 +28,17 @@ OPTIMIZERS = {
 
 def fit(
     run: _Run, model: Any, data: Dataset, plan: Plan, judge: Judge | None, rate: float
-) -> tuple[int, int | None]:
+) -> tuple[int, int | None, bool]:
     """Work through the plan from the last whole checkpoint on.
 
-    Returns the step reached, and the step of the best checkpoint by F1 (None without a judge).
+    Returns the step reached, the step of the best checkpoint by F1 (None without a judge), and
+    whether the run was asked to stop.
     """
     from transformers import PrinterCallback
 
     from engines.training.callbacks import CadenceCallback, EventCallback, StepCallback
     from engines.training.monitoring import MonitorCallback
-    from engines.training.sft import AnswerTrainer, Course, plain_model
+    from engines.training.sft import AnswerTrainer, Course, plain_model, shared_verdict
 
     recipe = run.recipe
     base = plain_model(model)
@@ -60,9 +62,10 @@ def fit(
         nan_steps=how.nan_steps,
         on_verdict=run.heard,
     )
+    steps = StepCallback(run.stop.agreed if run.stop else None, run.on_step)
     callbacks: list[Any] = [
         EventCallback(run.events, tokens_per_step(data, plan)),
-        StepCallback(run.stop, run.on_step),
+        steps,
     ]
     if judge is not None:
         callbacks.append(CadenceCallback(_cadence(recipe, plan), recipe.evaluation.patience))
@@ -75,11 +78,23 @@ def fit(
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
+    check_processes(run, trainer.accelerator.num_processes)
     last = last_checkpoint(run.folder.checkpoints)
     if last is None and judge is not None:
-        run.heard(0, judge(base), trainer.dev_loss())
+        run.heard(0, shared_verdict(judge, base, trainer.accelerator), trainer.dev_loss())
     trainer.train(resume_from_checkpoint=str(last) if last else None)
-    return int(trainer.state.global_step), trainer.state.best_global_step or None
+    return int(trainer.state.global_step), trainer.state.best_global_step or None, steps.stopped
+
+
+def check_processes(run: _Run, working: int) -> None:
+    """Write down how many processes work together; FailedError when a launcher got it wrong.
+
+    accelerate starts one process where two CPUs were asked for, and says nothing.
+    """
+    run.events.write("processes", processes=working)
+    if working != process_count():
+        message = _("The run has {working} processes that work together, not {wanted}.")
+        raise FailedError(message.format(working=working, wanted=process_count()))
 
 
 def tokens_per_step(data: Dataset, plan: Plan) -> list[int]:
@@ -97,22 +112,19 @@ def _cadence(recipe: TuneRecipe, plan: Plan) -> int:
 
 def arguments(run: _Run, plan: Plan, rate: float, *, judged: bool) -> Any:
     """TRL's arguments for a recipe. Batches are planned already, so a batch is one item here."""
-    import os
-
     import torch
     from trl.trainer.sft_config import SFTConfig
 
     recipe = run.recipe
     how = recipe.optimisation
     gpu = torch.cuda.is_available()
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
     bf16 = uses_bf16(recipe) and how.precision != "pure_bf16"
     if gpu and not bf16:
         torch.set_float32_matmul_precision("high")
     return SFTConfig(
         output_dir=str(run.folder.checkpoints),
         per_device_train_batch_size=1,
-        gradient_accumulation_steps=plan.each // processes,
+        gradient_accumulation_steps=plan.each // process_count(),
         max_steps=plan.steps,
         train_sampling_strategy="sequential",
         learning_rate=rate,
@@ -140,9 +152,15 @@ def arguments(run: _Run, plan: Plan, rate: float, *, judged: bool) -> Any:
         dataloader_num_workers=0,
         dataloader_pin_memory=gpu,
         ddp_find_unused_parameters=False,
+        ddp_backend=_backend(recipe, gpu) if process_count() > 1 else None,
         average_tokens_across_devices=True,
         disable_tqdm=True,
     )
+
+
+def _backend(recipe: TuneRecipe, gpu: bool) -> str:
+    wanted = recipe.launch.backend
+    return wanted if wanted != "auto" else ("nccl" if gpu else "gloo")
 
 
 def _reports(recipe: TuneRecipe) -> list[str]:

@@ -112,7 +112,7 @@ class AnswerTrainer(SFTTrainer):
             self._bad_steps = 0
             return norm
         self._bad_steps += 1
-        where = self._write_bad_batch()
+        where = self._write_bad_batch() if self.is_world_process_zero() else self.course.out
         if self._bad_steps >= self.course.nan_steps:
             message = _(
                 "The loss or its gradient was not finite in {count} steps in a row; the run ended "

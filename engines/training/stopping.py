@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+
+def is_first() -> bool:
+    """Whether this process is the one of its run that writes: rank 0, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def process_count() -> int:
+    """Processes of this run, as its launcher says."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 class StopRequest:
@@ -20,7 +31,8 @@ class StopRequest:
         self._before: Any = None
 
     def __enter__(self) -> StopRequest:
-        self._file.unlink(missing_ok=True)
+        if is_first():
+            self._file.unlink(missing_ok=True)
         try:
             self._before = signal.signal(signal.SIGTERM, self._on_signal)
         except ValueError:
@@ -34,6 +46,21 @@ class StopRequest:
     def __call__(self) -> bool:
         """Whether to stop; cheap enough for every step."""
         return self._signalled or self._file.exists()
+
+    def agreed(self) -> bool:
+        """The same in every process of the run: whether one of them was asked to stop.
+
+        All of them must call it at the same step.
+        """
+        import torch
+
+        distributed: Any = torch.distributed
+        if not (distributed.is_available() and distributed.is_initialized()):
+            return self()
+        device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
+        asked = torch.tensor([int(self())], device=device)
+        distributed.all_reduce(asked, op=distributed.ReduceOp.MAX)
+        return bool(asked.item())
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._signalled = True

@@ -75,21 +75,36 @@ def _batches(
     folder: Path,
     tokenizer: Any,
     records: list[Labeled],
-    weights: list[int],
+    weights: list[tuple[int, int]],
 ) -> Iterator[list[Encoded]]:
-    """Batches until the recipe's tokens are spent: bare prompts first, then the whole variety."""
+    """Batches until the recipe's tokens are spent.
+
+    Bare prompts first, then the whole variety; while the learning rate falls, the sources by
+    their last weights.
+    """
     o = recipe.optimisation
     kinds = read_kinds(folder / recipe.data.kinds) if recipe.data.kinds else []
     maker = PromptMaker(records, kinds, recipe.variety, recipe.seed)
-    order = _endless([i for i, n in enumerate(weights) for _ in range(n)], recipe.seed)
+    first = _endless([i for i, (n, _last) in enumerate(weights) for _ in range(n)], recipe.seed)
+    last = _endless([i for i, (_n, last) in enumerate(weights) for _ in range(last)], recipe.seed)
+    coin = random.Random(recipe.seed)
+    steady = int(o.tokens * (1 - o.decay_share))
+    phases = (
+        (min(recipe.variety.plain_first, o.tokens), first, 1.0),
+        (steady, first, 0.0),
+        (o.tokens, last, recipe.variety.plain_last),
+    )
     spent = index = 0
-    for limit, plain in ((min(recipe.variety.plain_first, o.tokens), True), (o.tokens, False)):
+    for limit, order, plain_share in phases:
 
-        def samples(plain: bool = plain, limit: int = limit) -> Iterator[Encoded]:
+        def samples(
+            limit: int = limit, order: Iterator[int] = order, plain_share: float = plain_share
+        ) -> Iterator[Encoded]:
             nonlocal spent, index
             while spent < limit:
                 record = records[next(order)]
                 index += 1
+                plain = coin.random() < plain_share
                 sample = maker.sample(record, index, plain=plain)
                 encoded = encode_sample(tokenizer, sample, o.text_loss_weight)
                 if len(encoded) > o.max_length:
@@ -130,6 +145,7 @@ def _fit(
     from transformers import PrinterCallback, TrainingArguments
 
     from engines.training.callbacks import EventCallback, StepCallback, WeightedTrainer
+    from engines.training.monitoring import MonitorCallback
 
     o = recipe.optimisation
     checkpoints = out / "checkpoints"
@@ -165,6 +181,7 @@ def _fit(
         callbacks=[
             EventCallback(watch.events, [sum(map(len, batch)) for batch in batches]),
             StepCallback(watch.stop, watch.on_step),
+            MonitorCallback(out, watch.events),
         ],
     )
     trainer.remove_callback(PrinterCallback)

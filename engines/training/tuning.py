@@ -6,6 +6,7 @@ import gc
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from engines.events import EventLog
@@ -23,12 +24,12 @@ from engines.training.judge import Judge, Verdict
 from engines.training.plan import Plan, make_plan
 from engines.training.preview import model_path, prompt_tools
 from engines.training.prompts import Tools
+from engines.training.stopping import StopRequest, is_first, process_count
 from engines.training.trainer import Stopped
 from engines.training.tune_recipe import TuneRecipe, default_rate
 from glossary.errors import FailedError
 from glossary.i18n import _
 
-Stop = Callable[[], bool]
 OnStep = Callable[[int, int], None]
 
 
@@ -36,7 +37,7 @@ def train(
     recipe: TuneRecipe,
     folder: RunFolder,
     *,
-    stop: Stop | None = None,
+    stop: StopRequest | None = None,
     on_step: OnStep | None = None,
     note: Callable[..., None] | None = None,
 ) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def train(
     the machine could not do, UserError for what the recipe asks wrongly.
     """
     run = _Run(recipe, folder, stop, on_step, note or (lambda **_values: None))
-    with EventLog(folder.events) as run.events:
+    with EventLog(folder.events if is_first() else Path(os.devnull)) as run.events:
         return run.to_the_end()
 
 
@@ -60,7 +61,7 @@ class _Run:
         self,
         recipe: TuneRecipe,
         folder: RunFolder,
-        stop: Stop | None,
+        stop: StopRequest | None,
         on_step: OnStep | None,
         note: Callable[..., None],
     ) -> None:
@@ -75,14 +76,15 @@ class _Run:
 
     def to_the_end(self) -> dict[str, Any]:
         set_threads(self.recipe)
-        clear_partial(self.folder.checkpoints)
+        if is_first():
+            clear_partial(self.folder.checkpoints)
         tools = prompt_tools(self.recipe, self.path, self.tokenizer)
         data = self._data(tools)
         plan = make_plan(
             data.examples,
             self.recipe.optimisation,
             self.recipe.seed,
-            processes=int(os.environ.get("WORLD_SIZE", "1")),
+            processes=process_count(),
         )
         self.events.write(
             "data",
@@ -96,19 +98,20 @@ class _Run:
         self.note(data_digest=data.digest, examples=len(data.examples), steps=plan.steps)
         while True:
             try:
-                done, best = self._fit(data, plan, tools)
+                done, best, stopped = self._fit(data, plan, tools)
                 break
             except Exception as error:
                 if not _out_of_memory(error):
                     raise
                 plan = self._smaller(plan, error)
-        if done < plan.steps and self.stop is not None and self.stop():
+        if stopped and done < plan.steps:
             self.events.write("stopped", step=done)
             raise Stopped(done)
-        return self._publish(done, best)
+        return self._publish(done, best) if is_first() else {}
 
     def _data(self, tools: Tools) -> dataset.Dataset:
-        found = dataset.saved(self.folder.path)
+        while (found := dataset.saved(self.folder.path)) is None and not is_first():
+            time.sleep(0.2)  # the first process makes them; its end ends this one
         if found is None:
             started = time.monotonic()
             found = dataset.build(self.recipe, tools)
@@ -116,8 +119,8 @@ class _Run:
             self.events.write("tokenised", seconds=round(time.monotonic() - started, 2))
         return found
 
-    def _fit(self, data: dataset.Dataset, plan: Plan, tools: Tools) -> tuple[int, int | None]:
-        """Train over the plan; the step reached, and the step of the best checkpoint."""
+    def _fit(self, data: dataset.Dataset, plan: Plan, tools: Tools) -> tuple[int, int | None, bool]:
+        """Train over the plan, as `fitting.fit`."""
         from transformers import set_seed
 
         from engines.training.fitting import fit
@@ -160,7 +163,7 @@ class _Run:
         import torch
 
         smaller = plan.halved() if self.recipe.optimisation.halve_on_oom else None
-        one_process = int(os.environ.get("WORLD_SIZE", "1")) == 1
+        one_process = process_count() == 1
         if smaller is None or not one_process:
             message = _(
                 "Out of memory with a batch of {batch}: lower optimisation.batch_size or "

@@ -22,7 +22,7 @@ from typing import Any
 from engines.training.folder import RunFolder, Status
 from engines.training.recipe import load_recipe
 from engines.training.scratch_recipe import ScratchRecipe
-from engines.training.stopping import StopRequest
+from engines.training.stopping import StopRequest, is_first
 from glossary.errors import FailedError, UserError
 from glossary.i18n import _
 
@@ -35,6 +35,8 @@ def work(folder: RunFolder, on_step: OnStep | None = None) -> dict[str, Any]:
     Never raises for a run that fails: the state is then "failed" and `reason` a sentence. Raises
     UserError when another process works in the folder.
     """
+    if not is_first():
+        return _work_along(folder)
     with _alone(folder), Status(folder) as status, _logged(folder.log):
         resumed = "started" in folder.read()
         status.update(
@@ -60,34 +62,58 @@ def work(folder: RunFolder, on_step: OnStep | None = None) -> dict[str, Any]:
     return folder.read()
 
 
+def _work_along(folder: RunFolder) -> dict[str, Any]:
+    """One of the other processes of a run: it computes, and writes nothing but its log."""
+    with _logged(folder.log):
+        try:
+            with StopRequest(folder.stop_file) as stop:
+                return _run(folder, None, stop, None)
+        except BaseException as error:
+            logging.getLogger(__name__).exception("run failed in process %s", os.environ["RANK"])
+            return {"state": "failed", "reason": _unexpected(error, folder.log)}
+
+
 def _run(
-    folder: RunFolder, status: Status, stop: StopRequest, on_step: OnStep | None
+    folder: RunFolder, status: Status | None, stop: StopRequest, on_step: OnStep | None
 ) -> dict[str, Any]:
     from engines.training.trainer import Stopped, train_scratch
 
     recipe = load_recipe(folder.recipe)
-
-    def stepped(step: int, steps: int) -> None:
-        if stepped.first:  # type: ignore[attr-defined]
-            stepped.first = False  # type: ignore[attr-defined]
-            status.update(state="running", step=step, steps=steps)
-        status.note(step=step, steps=steps)
-        if on_step is not None:
-            on_step(step, steps)
-
-    stepped.first = True  # type: ignore[attr-defined]
+    heard = _Heard(status, on_step)
     try:
         if isinstance(recipe, ScratchRecipe):
-            model = train_scratch(recipe, folder.path, folder.path, stop=stop, on_step=stepped)
+            model = train_scratch(recipe, folder.path, folder.path, stop=stop, on_step=heard.step)
             return {"state": "finished", "output": str(model)}
         from engines.training.tuning import train
 
         return {
             "state": "finished",
-            **train(recipe, folder, stop=stop, on_step=stepped, note=status.update),
+            **train(recipe, folder, stop=stop, on_step=heard.step, note=heard.note),
         }
     except Stopped as stopped:
         return {"state": "stopped", "step": stopped.step}
+
+
+class _Heard:
+    """Puts what a run tells on its way into run.json and hands steps on; mute without a status."""
+
+    def __init__(self, status: Status | None, on_step: OnStep | None) -> None:
+        self._status = status
+        self._on_step = on_step
+        self._first = True
+
+    def step(self, step: int, steps: int) -> None:
+        if self._status is not None and self._first:
+            self._first = False
+            self._status.update(state="running", step=step, steps=steps)
+        if self._status is not None:
+            self._status.note(step=step, steps=steps)
+        if self._on_step is not None:
+            self._on_step(step, steps)
+
+    def note(self, **values: Any) -> None:
+        if self._status is not None:
+            self._status.update(**values)
 
 
 def _finish(status: Status, end: dict[str, Any]) -> None:

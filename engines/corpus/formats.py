@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from engines.corpus.conll import looks_like_conll, read_conll
+from engines.corpus.dataset_folder import is_dataset_folder, read_folder
+from engines.corpus.shapes import ShapeError, shaped
 from engines.corpus.sources import (
     LINE_LIMIT,
     STDIN,
@@ -49,7 +53,9 @@ __all__ = [
     "read_text_strict",
 ]
 
-FORMATS = ("text", "jsonl", "csv", "parquet", "xlsx")
+FORMATS = ("text", "jsonl", "csv", "parquet", "xlsx", "conll", "hf")
+# Formats of other tools that are JSON records by themselves: their shape says which one it is.
+JSON_SHAPES = ("labels", "instruction", "doccano", "prodigy", "labelstudio")
 BINARY = ("parquet", "xlsx")
 
 _SUFFIXES = {
@@ -63,16 +69,30 @@ _SUFFIXES = {
     ".tsv": "csv",
     ".parquet": "parquet",
     ".xlsx": "xlsx",
+    ".conll": "conll",
+    ".conllu": "conll",
+    ".bio": "conll",
+    ".iob": "conll",
+    ".iob2": "conll",
 }
+_LIST_LIMIT = 512 << 20  # characters of one JSON list, which is read as a whole
+_HEAD_LINES = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record of an input: its line (or row) from 1, the example and the object as it was."""
+    """One record of an input: its line (or row) from 1, the example and the object as it was.
+
+    `raw` has keys of other tools' records under our names. `annotator`, `status` and `note` are
+    what the record says about who labeled it.
+    """
 
     line: int
     example: Example
     raw: Mapping[str, Any] = field(default_factory=dict)
+    annotator: str = ""
+    status: str = "labeled"
+    note: str = ""
 
 
 Item = Record | BadLine
@@ -94,10 +114,12 @@ def open_records(
     is not called text. Broken lines come as BadLine and reading goes on. Raises UserError at
     once for an input that cannot be used as a whole, and at its end when it held no record.
     """
-    if format is not None and format not in FORMATS:
+    if format is not None and format not in (*FORMATS, *JSON_SHAPES):
         sentence = _("Format '{format}' is unknown: give one of {known}.")
-        raise UserError(sentence.format(format=format, known=", ".join(FORMATS)))
-    known = format or _by_name(path)
+        raise UserError(sentence.format(format=format, known=", ".join((*FORMATS, *JSON_SHAPES))))
+    if format == "hf" or (str(path) != STDIN and is_dataset_folder(Path(path))):
+        return _some(_rows(read_folder(Path(path)), path, text_column), path)
+    known = "jsonl" if format in JSON_SHAPES else format or _by_name(path)
     if str(path) == STDIN and encoding and known not in BINARY:
         text = stream_text(encoding, newline="" if known == "csv" else None)
         return _checked(_text_items(text, path, known, on_note, text_column), text, path)
@@ -158,11 +180,15 @@ def _is_xlsx(file: IO[bytes]) -> bool:
 
 def _checked(items: Iterator[Item], file: IO[Any], path: Path | str) -> Iterator[Item]:
     """Pass the items on, close the file at the end, and refuse an input without any."""
-    some = False
     with file, reading(path):
-        for item in items:
-            some = True
-            yield item
+        yield from _some(items, path)
+
+
+def _some(items: Iterator[Item], path: Path | str) -> Iterator[Item]:
+    some = False
+    for item in items:
+        some = True
+        yield item
     if not some:
         sentence = _("{where} holds no record: there is nothing to do.")
         raise UserError(sentence.format(where=place(path)))
@@ -171,9 +197,14 @@ def _checked(items: Iterator[Item], file: IO[Any], path: Path | str) -> Iterator
 def _text_items(
     file: IO[str], path: Path | str, known: str | None, on_note: Note, column: str | None
 ) -> Iterator[Item]:
+    if known in ("csv", "text", None) and _tagged(file, path):
+        known = "conll"
+        on_note(_("{where}: read as tokens with tags.").format(where=place(path)))
     if known == "csv":
         return _rows(read_csv(file, path), path, column)
     lines = _lines(file)
+    if known == "conll":
+        return _tagged_records(lines)
     if known != "text":
         with reading(path):
             first = next((item for item in lines if not _blank(item)), None)
@@ -184,11 +215,47 @@ def _text_items(
             known = "jsonl"
             on_note(_("{where}: read as JSONL, one record a line.").format(where=place(path)))
         if known == "jsonl" and not isinstance(first, BadLine) and first[1].lstrip()[:1] == "[":
+            return _json_list(file, path, first, column)
+    return _json_lines(lines, column) if known == "jsonl" else _plain_lines(lines)
+
+
+def _tagged(file: IO[str], path: Path | str) -> bool:
+    """Whether a file that can be read twice begins with tokens and tags."""
+    if not file.seekable() or file is sys.stdin:
+        return False
+    with reading(path):
+        try:
+            place = file.tell()
+        except OSError:
+            return False
+        head = [file.readline(1000) for _ in range(_HEAD_LINES)]
+        file.seek(place)
+    return looks_like_conll(head)
+
+
+def _tagged_records(lines: Iterable[Line]) -> Iterator[Item]:
+    for item in read_conll(lines):
+        yield from [item] if isinstance(item, BadLine) else _records(*item, None)
+
+
+def _json_list(
+    file: IO[str], path: Path | str, first: tuple[int, str], column: str | None
+) -> Iterator[Item]:
+    """The records of one JSON list, as Label Studio exports them, numbered by their place."""
+    with reading(path):
+        rest = file.read(_LIST_LIMIT)
+        if file.read(1):
             sentence = _(
-                "{where} is one JSON list: put one record on each line (jq -c '.[]' does it)."
+                "{where} is one long JSON list: put one record on each line (jq -c '.[]' does it)."
             )
             raise UserError(sentence.format(where=place(path)))
-    return _json_lines(lines, column) if known == "jsonl" else _plain_lines(lines)
+    try:
+        found = json.loads(f"{first[1]}\n{rest}")
+    except (ValueError, RecursionError):
+        sentence = _("{where} begins as a JSON list but is none.")
+        raise UserError(sentence.format(where=place(path))) from None
+    for number, obj in enumerate(found, 1):
+        yield from _records(number, obj, column)
 
 
 Line = tuple[int, str] | BadLine
@@ -234,27 +301,36 @@ def _json_lines(lines: Iterable[Line], column: str | None) -> Iterator[Item]:
         if isinstance(line, BadLine):
             yield line
         elif not _blank(line):
-            yield _json_line(*line, column)
+            yield from _json_line(*line, column)
 
 
-def _json_line(number: int, line: str, column: str | None) -> Item:
+def _json_line(number: int, line: str, column: str | None) -> Iterator[Item]:
     try:
         found = json.loads(line)
     except json.JSONDecodeError as error:
         reason = _("not valid JSON at character {column}: {message}.")
-        return BadLine(number, reason.format(column=error.colno, message=error.msg))
+        yield BadLine(number, reason.format(column=error.colno, message=error.msg))
     except (ValueError, RecursionError):
-        return BadLine(number, _("not usable JSON: nested too deep or a number too long."))
-    if column is not None and isinstance(found, dict) and column in found:
-        found = {**found, "text": found[column]}
-    return _record(number, found)
+        yield BadLine(number, _("not usable JSON: nested too deep or a number too long."))
+    else:
+        yield from _records(number, found, column)
 
 
-def _record(line: int, obj: Any) -> Item:
+def _records(line: int, obj: Any, column: str | None) -> Iterator[Item]:
+    """The records in one object: one, but for a task that several people annotated."""
+    if not isinstance(obj, Mapping):
+        yield BadLine(line, _("not a JSON object with a text."))
+        return
     try:
-        return Record(line, parse_record(obj, line), obj)
+        found = shaped(obj, column)
+        parsed = [(one, parse_record(one.record, line)) for one in found]
     except RecordError as error:
-        return BadLine(line, error.reason)
+        yield BadLine(line, error.reason)
+    except ShapeError as error:
+        yield BadLine(line, error.sentence)
+    else:
+        for one, example in parsed:
+            yield Record(line, example, one.record, one.annotator, one.status, one.note)
 
 
 def _rows(table: Table, path: Path | str, text_column: str | None) -> Iterator[Item]:
@@ -267,4 +343,4 @@ def _row_records(table: Table, keys: list[str]) -> Iterator[Item]:
         if isinstance(row, BadLine):
             yield row
         else:
-            yield _record(row[0], row_object(keys, row[1]))
+            yield from _records(row[0], row_object(keys, row[1]), None)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from engines.corpus.bio import looks_like_tag
 from engines.corpus.sources import LINE_LIMIT, BadLine, Note, broken, place, reading
 from glossary.errors import UserError
 from glossary.i18n import _
@@ -22,6 +23,9 @@ GUARDED = ("=", "+", "-", "@")
 
 _TEXT_NAMES = ("text", "sentence", "content", "본문", "텍스트", "문장", "글", "내용")
 _KEYWORD_NAMES = ("keywords", "labels", "output", "키워드", "핵심어")
+_KNOWN = frozenset(
+    {"id", "split", "meta", "input", "instruction", "tokens", "words", "tags", "ner_tags"}
+)
 _HEADER_LIMIT = 1 << 20  # characters
 _XLSX_LIMIT = 2 << 30  # bytes unpacked
 _BATCH = 512
@@ -95,23 +99,26 @@ def record_keys(
     else:
         wanted = (*_TEXT_NAMES, "input", "instruction")
     found = next((name for name in wanted if name in lower), None)
-    if found is None:
+    tagged = {"tokens", "words"} & {*lower} and {"tags", "ner_tags"} & {*lower}
+    if found is None and not (tagged and text_column is None):
         sentence = _("{where} has no column text (found: {names}): name it with --text-column.")
         shown = ", ".join(name for name in names if name) or "-"
         raise UserError(sentence.format(where=place(path), names=shown))
-    renamed = {found: "text"} if found not in ("input", "instruction") else {}
+    renamed = {found: "text"} if found and found not in ("input", "instruction") else {}
     keywords = next((name for name in _KEYWORD_NAMES if name in lower), None)
     if keywords is not None:
         renamed[keywords] = "keywords"
-    known = {"id", "split", "meta", "input", "instruction"}
     return [
-        renamed.get(low) or (low if low in known else name)
+        renamed.get(low) or (low if low in _KNOWN else name)
         for name, low in zip(names, lower, strict=True)
     ]
 
 
 def row_object(names: list[str], cells: Sequence[Any]) -> dict[str, Any]:
-    """The record of one row; empty cells are left out, cells with keywords or meta are parsed."""
+    """The record of one row; empty cells are left out, cells with keywords or meta are parsed.
+
+    A sentence of tokens with a cell of as many tags (KBMC: Sentence, Tags) becomes tokens and tags.
+    """
     row = {name: cell for name, cell in zip(names, cells, strict=False) if cell not in (None, "")}
     for name in ("text", "input", "instruction"):
         if name in row and not isinstance(row[name], str):
@@ -122,7 +129,21 @@ def row_object(names: list[str], cells: Sequence[Any]) -> dict[str, Any]:
         row["meta"] = _meta_cell(row["meta"])
     if isinstance(row.get("id"), float):
         row["id"] = _shown(row["id"])
+    if row.get("labeled") is False:
+        row.pop("keywords", None)
+    if isinstance(row.get("labeled"), bool):
+        del row["labeled"]
+    _split_tags(row)
     return row
+
+
+def _split_tags(row: dict[str, Any]) -> None:
+    tags, text = row.get("tags"), row.get("text")
+    if isinstance(tags, str) and isinstance(text, str) and "keywords" not in row:
+        cells = tags.split()
+        if cells and all(looks_like_tag(cell) for cell in cells):
+            row["tokens"], row["tags"] = text.split(), cells
+            del row["text"]
 
 
 def _keywords_cell(cell: str) -> Any:

@@ -1,4 +1,4 @@
-"""Write records as JSONL, CSV or Parquet: whole or not at all where a path is given."""
+"""Write records in the formats of `formats` and `shapes`: whole or not at all at a path."""
 
 from __future__ import annotations
 
@@ -9,34 +9,40 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from engines.corpus import shapes
+from engines.corpus.conll import conll_lines
+from engines.corpus.dataset_folder import write_folder
 from engines.corpus.sources import STDIN
 from engines.corpus.tables import COLUMNS, GUARDED
 from engines.records import Example, ground
 from glossary.errors import FailedError, UserError
 from glossary.i18n import _
 
-WRITTEN = ("jsonl", "csv", "parquet")
+WRITTEN = (*shapes.WRITERS, "conll", "csv", "xlsx", "parquet", "hf")
+_SUFFIXES = {"jsonl": "jsonl", "csv": "csv", "xlsx": "xlsx", "parquet": "parquet", "conll": "conll"}
+_BINARY = {"parquet": "Parquet", "xlsx": "XLSX", "hf": "A datasets folder"}
+_CELL_LIMIT = 32767  # characters of an XLSX cell
 _BATCH = 1024
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Row = Mapping[str, Any]
 Write = Callable[[Row], None]
+Opener = Callable[..., AbstractContextManager[Write]]
 
 
 def output_format(target: Path | str, format: str | None = None) -> str:
     """The format to write: as named, else by the target's suffix, else JSONL. Raises UserError."""
-    named = format or Path(str(target)).suffix.lower().removeprefix(".") or "jsonl"
-    if format is None and named not in WRITTEN:
-        named = "jsonl"
+    named = format or _SUFFIXES.get(Path(str(target)).suffix.lower().removeprefix("."), "jsonl")
     if named not in WRITTEN:
         sentence = _("Cannot write format '{format}': give one of {known}.")
         raise UserError(sentence.format(format=named, known=", ".join(WRITTEN)))
-    if named == "parquet" and str(target) == STDIN:
-        raise UserError(_("Parquet goes to a file only: name one with -o."))
+    if named in _BINARY and str(target) == STDIN:
+        sentence = _("{format} goes to a file only: name one with -o.")
+        raise UserError(sentence.format(format=_BINARY[named]))
     return named
 
 
@@ -56,10 +62,16 @@ def open_writer(target: Path | str, format: str = "jsonl") -> Iterator[Write]:
 
     A file appears under its name only when the block ends without an exception; until then it is
     a hidden file beside it, removed on failure. "-" streams to standard output, a line a call.
-    CSV and Parquet hold the columns id, text, keywords, split and meta. Raises FailedError for
-    a full disk and a read-only folder, UserError for a target that is a folder.
+    CSV, XLSX and Parquet hold the columns id, text, keywords, split and meta; "hf" makes a folder
+    for `datasets.load_from_disk`. Raises FailedError for a full disk and a read-only folder,
+    UserError for a target that is a folder.
     """
-    opener = {"jsonl": _jsonl, "csv": _csv, "parquet": _parquet}[output_format(target, format)]
+    named = output_format(target, format)
+    if named == "hf":
+        with write_folder(Path(target)) as write:
+            yield write
+        return
+    opener = _opener(named)
     if str(target) == STDIN:
         with opener(sys.stdout.buffer, mark=False) as write:
             yield write
@@ -67,6 +79,15 @@ def open_writer(target: Path | str, format: str = "jsonl") -> Iterator[Write]:
         return
     with atomic(Path(target)) as file, opener(file, mark=True) as write:
         yield write
+
+
+def _opener(named: str) -> Opener:
+    if named in shapes.WRITERS:
+        if named == "labelstudio":
+            return _json_list
+        shape = shapes.WRITERS[named]
+        return lambda file, *, mark: _jsonl(file, shape, mark=mark)
+    return {"csv": _csv, "xlsx": _xlsx, "parquet": _parquet, "conll": _conll}[named]
 
 
 @contextmanager
@@ -117,14 +138,67 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _jsonl(file: IO[bytes], *, mark: bool) -> Iterator[Write]:
+def _jsonl(file: IO[bytes], shape: Callable[[Row], Row] = dict, *, mark: bool) -> Iterator[Write]:
     def write(row: Row) -> None:
-        line = json.dumps(row, ensure_ascii=False, default=str)
-        file.write(line.encode("utf-8", "backslashreplace") + b"\n")
+        file.write(_encoded(shapes.dumps(shape(row))) + b"\n")
         if not mark:
             file.flush()
 
     yield write
+
+
+@contextmanager
+def _json_list(file: IO[bytes], *, mark: bool) -> Iterator[Write]:
+    """One JSON list, as Label Studio imports tasks."""
+    between = b"["
+
+    def write(row: Row) -> None:
+        nonlocal between
+        file.write(between + b"\n" + _encoded(shapes.dumps(shapes.to_label_studio(row))))
+        between = b","
+
+    yield write
+    file.write(between + b"\n]\n" if between == b"[" else b"\n]\n")
+
+
+@contextmanager
+def _conll(file: IO[bytes], *, mark: bool) -> Iterator[Write]:
+    def write(row: Row) -> None:
+        file.write(b"".join(_encoded(line) + b"\n" for line in conll_lines(row)))
+
+    yield write
+
+
+def _encoded(line: str) -> bytes:
+    return line.encode("utf-8", "backslashreplace")
+
+
+@contextmanager
+def _xlsx(file: IO[bytes], *, mark: bool) -> Iterator[Write]:
+    """One sheet; every cell is text, so that nothing is read as a formula."""
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("kwtui")
+    sheet.append(COLUMNS)
+
+    def write(row: Row) -> None:
+        cells = []
+        for value in _cells(row):
+            if len(value) > _CELL_LIMIT:
+                sentence = _(
+                    "Text {id} is too long for a spreadsheet cell ({limit} characters): export "
+                    "JSONL or Parquet."
+                )
+                raise UserError(sentence.format(id=row.get("id", ""), limit=_CELL_LIMIT))
+            cell = WriteOnlyCell(sheet, value=value)
+            cell.data_type = "s"
+            cells.append(cell)
+        sheet.append(cells)
+
+    yield write
+    book.save(file)
 
 
 @contextmanager

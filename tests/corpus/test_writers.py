@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines.corpus.formats import Record, open_records
@@ -39,15 +40,64 @@ def examples(draw: st.DrawFn) -> Example:
     )
 
 
-@pytest.mark.parametrize("format", ["jsonl", "csv", "parquet"])
+@pytest.mark.parametrize(
+    "format", ["jsonl", "prodigy", "labelstudio", "csv", "xlsx", "parquet", "hf"]
+)
+@settings(max_examples=20, deadline=None)
 @given(rows=st.lists(examples(), min_size=1, max_size=4))
 def test_what_is_written_is_read_back(format: str, rows: list[Example]) -> None:
+    rows = sorted(rows, key=lambda row: row.split) if format == "hf" else rows
+    assert read_again(format, rows) == rows
+
+
+@settings(max_examples=20, deadline=None)
+@given(rows=st.lists(examples(), min_size=1, max_size=4))
+def test_doccano_keeps_places_and_kinds(rows: list[Example]) -> None:
+    assert read_again("doccano", rows) == rows
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=st.lists(examples(), min_size=1, max_size=4))
+def test_tags_keep_what_does_not_overlap(rows: list[Example]) -> None:
+    rows = [replace(row, keywords=_taggable(row.keywords)) for row in rows]
+    assert read_again("conll", rows) == rows
+
+
+@pytest.mark.parametrize("format", ["labels", "instruction"])
+@settings(max_examples=20, deadline=None)
+@given(rows=st.lists(examples(), min_size=1, max_size=4))
+def test_surfaces_alone_come_back_where_no_place_is_written(
+    format: str, rows: list[Example]
+) -> None:
+    found = read_again(format, rows)
+    for one, other in zip(found, rows, strict=True):
+        assert (one.id, one.text, one.split, one.meta) == (
+            other.id,
+            other.text,
+            other.split,
+            other.meta,
+        )
+        assert {k.surface for k in one.keywords} == {k.surface for k in other.keywords}
+        assert one.labeled == other.labeled
+
+
+def read_again(format: str, rows: list[Example]) -> list[Example]:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"out.{format}"
+        path = Path(folder) / ("out.json" if format == "labelstudio" else f"out.{format}")
         assert write_examples(path, rows, format) == len(rows)
         items = list(open_records(path))
-        assert [item.example for item in items if isinstance(item, Record)] == rows
         assert [entry.name for entry in Path(folder).iterdir()] == [path.name]
+    assert all(isinstance(item, Record) for item in items), items
+    return [item.example for item in items if isinstance(item, Record)]
+
+
+def _taggable(keywords: tuple[Keyword, ...]) -> tuple[Keyword, ...]:
+    """Keywords that tags can show: apart from each other, without leading or trailing spaces."""
+    kept: list[Keyword] = []
+    for keyword in sorted(keywords, key=lambda k: (k.start - k.end, k.start)):
+        if all(keyword.end <= other.start or other.end <= keyword.start for other in kept):
+            kept.append(keyword)
+    return tuple(sorted(kept, key=lambda k: k.start))
 
 
 def test_cells_that_look_like_formulas_are_guarded(tmp_path: Path) -> None:
@@ -70,7 +120,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
-@pytest.mark.parametrize("format", ["jsonl", "csv", "parquet"])
+@pytest.mark.parametrize("format", ["jsonl", "conll", "csv", "parquet"])
 def test_a_full_disk_is_a_sentence(format: str) -> None:
     rows = (Example(str(n), "가" * 1000) for n in range(2000))
     with pytest.raises(FailedError, match="No space left"):

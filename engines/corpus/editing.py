@@ -50,6 +50,7 @@ class Editing(Core):
     ) -> int:
         """Replace one annotator's labels of one text; returns the event's number.
 
+        With status "draft" it is work in progress: a "mark", and the text stays claimed.
         `note`: None keeps the annotator's note. `base`: the event of the labeling that the
         annotator saw, 0 for none; when another session of the same name has changed it since,
         both labelings are kept, this one under "name#2", to be adjudicated. Raises UserError for
@@ -64,7 +65,8 @@ class Editing(Core):
             before = self._labeling(key, owner)
             kept = before.note if before and note is None else note or ""
             after = Labeling(status, origin, kept, unique(keywords), confidence=confidence)
-            return self._change(key, annotator, "label", owner, before, after)
+            kind = "mark" if status == "draft" else "label"
+            return self._change(key, annotator, kind, owner, before, after)
 
     def set_status(
         self, text_id: str, annotator: str, status: str, *, note: str | None = None
@@ -231,9 +233,10 @@ class Editing(Core):
             data["owner"] = owner
         event = self.event(annotator, kind, key, data, change)
         self._put(key, owner, after, event)
-        self._db.execute(
-            "DELETE FROM claims WHERE text_key = ? AND annotator = ?", (key, annotator)
-        )
+        if after.status != "draft":
+            self._db.execute(
+                "DELETE FROM claims WHERE text_key = ? AND annotator = ?", (key, annotator)
+            )
         if change is None:
             self._remember(annotator, event)
         return event

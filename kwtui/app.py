@@ -10,7 +10,7 @@ os.environ.setdefault("TEXTUAL_DISABLE_KITTY_KEY", "1")
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from textual import events, on
 from textual.app import App, ComposeResult
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 72, 20
 LEAVE_SECONDS = 0.4
 Command = Callable[[], object]
+T = TypeVar("T")
 
 
 class Workbench(Looks, App[None]):
@@ -161,6 +162,20 @@ class Workbench(Looks, App[None]):
         if host is not None:
             await asyncio.to_thread(host.close, LEAVE_SECONDS)
 
+    async def work(self, function: Callable[[], T]) -> T | None:
+        """The result of a short function that waits for a disk, run in a thread.
+
+        None when it failed; the sentence for that is on the screen then.
+        """
+        try:
+            return await asyncio.to_thread(function)
+        except UserError as error:
+            self.warn(error.sentence, "error")
+        except OSError as error:
+            sentence = _("{path}: {reason}.")
+            self.warn(sentence.format(path=error.filename, reason=error.strerror), "error")
+        return None
+
     @property
     def busy(self) -> bool:
         """Whether a pane still waits for something, or the settings are not read yet."""
@@ -222,6 +237,11 @@ class Workbench(Looks, App[None]):
         """Show what a person must not miss: on the status line and as a note over the pane."""
         self.screen_stack[0].query_one(StatusLine).say(printable(sentence), WRONG)
         self.notify(printable(sentence), severity=severity, markup=False, timeout=8)
+
+    def key_names(self, *ids: str) -> list[str]:
+        """The first key of each of these actions, as a person reads it."""
+        keys = keymap.keys_in_use(self.choices.keys)
+        return [keymap.display(next(iter(keys[name]), "-")) for name in ids]
 
     # Actions for every pane
 

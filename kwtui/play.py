@@ -17,6 +17,7 @@ click 10 5                  the mouse at column 10, line 5, from 0
 from __future__ import annotations
 
 import asyncio
+import html
 import re
 import shlex
 import time
@@ -49,6 +50,7 @@ _WORDS = {
     "click": 2,
 }
 _POLL = 0.02
+_FONTS = "D2Coding, 'Noto Sans Mono CJK KR', 'Noto Sans Mono', monospace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,22 @@ def shown(app: Workbench) -> str:
     return "\n".join(printable(strip.text).rstrip() for strip in strips)
 
 
+def picture(app: Workbench) -> str:
+    """The screen as SVG, Hangul as wide as on a terminal, with no font from the network."""
+    from rich.cells import cell_len
+
+    svg = re.sub(r"@font-face \{.*?\}", "", app.export_screenshot(title="kwtui"), flags=re.DOTALL)
+    svg = re.sub(r"font-family: ?Fira Code[^;]*;", f"font-family: {_FONTS};", svg)
+
+    def widened(found: re.Match[str]) -> str:
+        head, length, tail, text = found.groups()
+        plain = html.unescape(text)
+        cells = float(length) / max(1, len(plain)) * cell_len(plain)
+        return f'{head}textLength="{cells:.1f}"{tail}>{text}</text>'
+
+    return re.sub(r'(<text [^>]*?)textLength="([\d.]+)"([^>]*)>([^<]*)</text>', widened, svg)
+
+
 class _Player:
     """Does one step; every method returns "" or what went wrong."""
 
@@ -210,7 +228,7 @@ class _Player:
         await self.pilot.pause()
         path = self.folder / name
         try:
-            path.write_text(self.app.export_screenshot(title="kwtui"), encoding="utf-8")
+            path.write_text(picture(self.app), encoding="utf-8")
         except OSError as error:
             return _("cannot write {path}: {error}").format(path=path, error=error.strerror)
         return ""

@@ -11,6 +11,7 @@ KEY = "b $primary"
 MUTED = "$text-muted"
 ON = "b reverse $primary"
 WRONG = "b $text-error"
+KEYWORD = "b u $primary"
 
 DARK = Theme(
     name="dark",

@@ -21,6 +21,7 @@ _CLOSE = [Binding("escape", "close", show=False)]
 class HelpScreen(ModalScreen[None]):
     """A page of text with the keys beneath; any of Esc, F1, q closes it."""
 
+    AUTO_FOCUS = "VerticalScroll"
     BINDINGS = [*_CLOSE, Binding("f1,q,ㅂ,enter", "close", show=False, priority=True)]
 
     def __init__(self, title: str, text: str, keys: Sequence[tuple[str, str]]) -> None:
@@ -47,6 +48,7 @@ class HelpScreen(ModalScreen[None]):
 class ChooseScreen(ModalScreen[int | None]):
     """A list with a line to filter it; the result is the index of the chosen row, or None."""
 
+    AUTO_FOCUS = "Input"
     BINDINGS = [
         *_CLOSE,
         Binding("down", "move(1)", show=False, priority=True),
@@ -119,6 +121,7 @@ class ChooseScreen(ModalScreen[int | None]):
 class AskScreen(ModalScreen[str | None]):
     """One line to type; `check` returns a sentence when the value will not do."""
 
+    AUTO_FOCUS = "Input"
     BINDINGS = [*_CLOSE]
 
     def __init__(

@@ -164,7 +164,7 @@ class RecordTable(ScrollView, can_focus=True):
         width = self.scrollable_content_region.width
         if y == 0:
             header = [Content(column.title) for column in self.columns]
-            return self._strip(header, self.get_visual_style("record-table--header"), width)
+            return self._strip(header, self._style("record-table--header"), width)
         index = self.scroll_offset.y + y - 1
         if index >= self._count:
             words = self._empty if y == 1 and not self._count else ""
@@ -172,8 +172,20 @@ class RecordTable(ScrollView, can_focus=True):
         name = "record-table--even" if index % 2 == 0 else ""
         if index == self._cursor:
             name = "record-table--cursor" if self.has_focus else "record-table--cursor-away"
-        style = self.get_visual_style(name) if name else self.visual_style
-        return self._strip(self.row(index), style, width)
+        cells = self.row(index)
+        if index == self._cursor:
+            # Colours of single cells would tear the bar.
+            cells = [cell.plain if isinstance(cell, Content) else cell for cell in cells]
+        return self._strip(cells, self._style(name), width)
+
+    def _style(self, name: str) -> Style:
+        """The style of a part; `get_visual_style` of Textual 8.2.8 forgets `reverse`."""
+        if not name:
+            return self.visual_style
+        style = self.get_visual_style(name)
+        if self.get_component_styles(name).text_style.reverse:
+            style += Style(reverse=True)
+        return style
 
     def _strip(self, cells: Sequence[Cell], style: Style, width: int) -> Strip:
         parts = [Content(" ")]

@@ -38,6 +38,7 @@ def summaries() -> dict[str, str]:
         "glossary": _("Add, look up, import and export terms."),
         "data": _("Import, export and split labeled texts."),
         "train": _("Train a model from a recipe."),
+        "runs": _("List, watch, stop, resume and queue training runs."),
         "models": _("List the local models."),
         "play": _("Play a script of keys on the screen and check what it shows."),
     }
@@ -129,6 +130,10 @@ def _root() -> typer.Typer:
         found = context.workspace()
         if found and found.shared:
             os.umask(0o007)
+        if found and (found.runs / ".queue").is_dir():
+            from engines.training.queue import wake
+
+            wake(found.runs)
         if ctx.invoked_subcommand is None:
             opened = launch.open_workspace(found) if found else launch.open_without_workspace()
             raise typer.Exit(opened)

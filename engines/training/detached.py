@@ -53,6 +53,7 @@ def start(folder: RunFolder, terms: Terms | None = None) -> int:
 
 
 def _start(folder: RunFolder, command: Sequence[str], terms: Terms) -> int:
+    _make_waiting(folder)
     nice = shutil.which("nice")
     if terms.nice and nice:
         command = [nice, "-n", str(terms.nice), *command]
@@ -99,6 +100,16 @@ def launched(folder: RunFolder) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}
+
+
+def _make_waiting(folder: RunFolder) -> None:
+    """Until the run writes its first word its state is not that of its former life."""
+    (folder.path / LAUNCH).unlink(missing_ok=True)
+    values = folder.read()
+    if values.get("state", "waiting") != "waiting":
+        for name in ("reason", "ended"):
+            values.pop(name, None)
+        folder.write({**values, "state": "waiting"})
 
 
 @contextlib.contextmanager

@@ -18,6 +18,8 @@ from engines.events import EventTail
 
 FORMAT = 1
 CAPACITY = 1024
+# Step events by which the pace is reckoned.
+RECENT = 20
 
 # kind of event -> field of the event -> name of the curve
 CURVES: Mapping[str, Mapping[str, str]] = {
@@ -107,13 +109,18 @@ class Curve:
 
 
 class Series:
-    """The curves of one run, level with its events after each `catch_up`."""
+    """The curves of one run, level with its events after each `catch_up`.
+
+    `latest` holds the last event of each kind, `recent` (time, step) of the last step events.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "series.json"
         self.curves: dict[str, Curve] = {}
         self.events = 0
         self.last_step = -1
+        self.latest: dict[str, dict[str, Any]] = {}
+        self.recent: list[tuple[float, int]] = []
         self._tail = EventTail(folder / "events.jsonl")
         self._load()
 
@@ -128,6 +135,7 @@ class Series:
         while events := self._tail.poll():
             if self._tail.restarted:
                 self.curves, self.events, self.last_step = {}, 0, -1
+                self.latest, self.recent = {}, []
                 found = []
             self.take(events)
             found += events
@@ -137,14 +145,15 @@ class Series:
         """Take events into the curves."""
         for event in events:
             self.events += 1
-            step = event.get("step")
-            names = CURVES.get(str(event.get("kind")), {})
+            step, kind = event.get("step"), str(event.get("kind"))
+            self.latest[kind] = dict(event)
+            if kind == "start":
+                self.recent = []
+            names = CURVES.get(kind, {})
             if not isinstance(step, int) or not names:
                 continue
-            if event["kind"] == "step":
-                if step <= self.last_step:
-                    self._rewind(step)
-                self.last_step = step
+            if kind == "step":
+                self._stepped(step, float(event.get("time") or 0.0))
             for name, curve in names.items():
                 value = event.get(name)
                 if isinstance(value, int | float) and not isinstance(value, bool):
@@ -161,15 +170,28 @@ class Series:
             "offset": self.offset,
             "events": self.events,
             "last_step": self.last_step,
+            "latest": self.latest,
+            "recent": self.recent,
             "curves": curves,
         }
         fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         fresh.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
         fresh.replace(self.path)
 
-    def _rewind(self, step: int) -> None:
-        for curve in self.curves.values():
-            curve.rewind(step)
+    def steps_per_second(self) -> float | None:
+        """The pace of the last steps of the present start; None before the second of them."""
+        if len(self.recent) < 2 or self.recent[-1][0] <= self.recent[0][0]:
+            return None
+        (began, first), (ended, last) = self.recent[0], self.recent[-1]
+        return (last - first) / (ended - began)
+
+    def _stepped(self, step: int, time: float) -> None:
+        if step <= self.last_step:
+            for curve in self.curves.values():
+                curve.rewind(step)
+            self.recent = []
+        self.last_step = step
+        self.recent = [*self.recent[1 - RECENT :], (time, step)]
 
     def _load(self) -> None:
         """Take what was written before; a file that is not ours or torn is as good as none."""
@@ -181,9 +203,11 @@ class Series:
             numbers = [int(content[name]) for name in ("offset", "events", "last_step")]
             if numbers[0] > self._tail.path.stat().st_size:
                 return
+            latest = {str(kind): dict(event) for kind, event in content["latest"].items()}
+            recent = [(float(time), int(step)) for time, step in content["recent"]]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return
-        self.curves = curves
+        self.curves, self.latest, self.recent = curves, latest, recent
         self._tail.offset, self.events, self.last_step = numbers
 
 

@@ -101,6 +101,8 @@ class Loop:
         except (EOFError, OSError):
             os._exit(0)
         threading.Thread(target=self._listen, daemon=True).start()
+        # A training run that wants the GPU asks so (engines.training.hosts_on_gpu).
+        signal.signal(signal.SIGUSR1, lambda *_: self._asked_to_leave())
         i18n.use(hello.language, _CATALOGUES)
         module, name = SERVICES[self._name]
         self._service = getattr(importlib.import_module(module), name)(hello)
@@ -154,6 +156,12 @@ class Loop:
             self._leaving = True
             if message.cancel:
                 self._cancelled |= self._known
+
+    def _asked_to_leave(self) -> None:
+        """End once what was asked is done; the next request starts another process."""
+        with self._news:
+            self._leaving = True
+            self._news.notify()
 
     def _next(self, idle_seconds: float) -> m.Call | None:
         """The next request; None when it is time to leave."""

@@ -119,6 +119,16 @@ class Core:
             (name, value),
         )
 
+    def labelings_of(
+        self, key: int, statuses: tuple[str, ...], *, but: str = ""
+    ) -> dict[str, Labeling]:
+        """The labelings of a text with one of these statuses, by annotator, `but` left out."""
+        names = self._db.execute(
+            "SELECT annotator FROM labelings WHERE text_key = ? ORDER BY annotator", (key,)
+        ).fetchall()
+        found = {name: self._labeling(key, name) for (name,) in names if name != but}
+        return {name: one for name, one in found.items() if one and one.status in statuses}
+
     def _labeling(self, key: int, annotator: str) -> Labeling | None:
         row = self._db.execute(
             "SELECT status, origin, note, ungrounded, confidence, guideline, event"

@@ -159,18 +159,25 @@ class Reading(Core):
             return dict(self._db.execute(query))
 
     def examples(
-        self, split: str | None = None, *, annotator: str | None = None, labeled: bool = True
+        self,
+        split: str | None = None,
+        *,
+        annotator: str | None = None,
+        labeled: bool = True,
+        settled: bool = False,
     ) -> Iterator[Example]:
         """Stream the examples in the order of their import, a page of texts at a time.
 
         The labels are the adjudicated ones, otherwise the latest that are no drafts, or those of
         `annotator` alone. `labeled` False gives texts without labels too, marked so. Synthetic
-        texts and texts with drafts say so in `meta["origin"]`.
+        texts and texts with drafts say so in `meta["origin"]`. `settled` leaves out what still
+        waits for a second annotator, who is to be blind to the first, where several people label.
         """
+        settled = settled and self._several()
         last = 0
         while True:
             with sentences(self.path):
-                rows = self._page(split, annotator, labeled, last)
+                rows = self._page(split, annotator, labeled, settled, last)
                 chosen = {row[0]: row[5] for row in rows}
                 keywords = self._keywords_of(chosen)
             for key, name, text, meta, stored, by, outside, synthetic, drafted in rows:
@@ -185,13 +192,23 @@ class Reading(Core):
                 return
             last = rows[-1][0]
 
+    def _several(self) -> bool:
+        with sentences(self.path):
+            row = self._db.execute(
+                "SELECT count(DISTINCT annotator) FROM labelings"
+                " WHERE origin = 'person' AND status != 'draft'"
+            ).fetchone()
+        return int(row[0]) > 1
+
     def _page(
-        self, split: str | None, annotator: str | None, labeled: bool, last: int
+        self, split: str | None, annotator: str | None, labeled: bool, settled: bool, last: int
     ) -> list[tuple[Any, ...]]:
         whose = "t.chosen" if annotator is None else ":annotator"
         conditions = ["t.key > :last"]
         if split is not None:
             conditions.append("t.split = :split")
+        if settled:
+            conditions.append("NOT (t.wants > 0 AND t.labelers > 0)")
         if labeled:
             conditions.append("l.annotator IS NOT NULL")
             if annotator is None:

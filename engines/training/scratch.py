@@ -45,11 +45,11 @@ def read_source(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def read_labeled(data: Data, folder: Path) -> tuple[list[Labeled], list[int], int]:
-    """Texts, how often each is drawn, and how many were left out for a word of `exclude_terms`."""
+def read_labeled(data: Data, folder: Path) -> tuple[list[Labeled], list[tuple[int, int]], int]:
+    """Texts, how often each is drawn (first, last), how many a word of `exclude_terms` left out."""
     matcher = _word_search(folder / data.exclude_terms) if data.exclude_terms else None
     records: list[Labeled] = []
-    weights: list[int] = []
+    weights: list[tuple[int, int]] = []
     left_out = 0
     for source in data.sources:
         for row in read_source(folder / source.file):
@@ -63,7 +63,8 @@ def read_labeled(data: Data, folder: Path) -> tuple[list[Labeled], list[int], in
                 row["text"], tuple(row["keywords"]), spans, source.note, source.note_share
             )
             records.append(labeled)
-            weights.append(source.weight)
+            last = source.weight if source.last_weight is None else source.last_weight
+            weights.append((source.weight, last))
     return records, weights, left_out
 
 

@@ -35,6 +35,9 @@ class DataSource(_Strict):
 
     file: str
     weight: int = Field(1, ge=1, description="times each text is drawn in one pass")
+    last_weight: int | None = Field(
+        None, ge=0, description="the same while the learning rate falls; weight when not given"
+    )
     note: str = Field("", description="a note line that marks this source in the prompt")
     note_share: float = Field(0.9, ge=0, le=1, description="share of prompts that carry the note")
 
@@ -53,6 +56,9 @@ class Variety(_Strict):
     """Shares (0 to 1) of prompts that carry each part, so that a model learns to use them all."""
 
     plain_first: int = Field(2_000_000, ge=0, description="first tokens: bare prompts only")
+    plain_last: float = Field(
+        0, ge=0, le=1, description="share of bare prompts while the learning rate falls"
+    )
     wording: float = Field(0.4, ge=0, le=1, description="instruction in another wording")
     english: float = Field(0.07, ge=0, le=1, description="English template")
     kinds: float = Field(0.45, ge=0, le=1, description="names the kinds wanted")

@@ -1,11 +1,15 @@
 """A tiny model with a real tokenizer, and a file of labeled texts to teach it."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from engines.settings import Settings, load
+from engines.children import python_environment
+from engines.training.folder import RunFolder
 from tests.tiny import write_model
 
 ROWS = [
@@ -46,7 +50,28 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return labeled(tmp_path_factory.mktemp("data") / "texts.jsonl")
 
 
-@pytest.fixture
-def settings(tiny_folder: Path) -> Settings:
-    """The defaults."""
-    return load(None)
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from engines.training.folder import RunFolder
+from engines.training.worker import work
+
+def kill(step, steps):
+    if step == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+work(RunFolder(Path(sys.argv[1])), on_step=kill)
+"""
+
+
+def run_and_kill(folder: RunFolder, step: int) -> None:
+    """Run a prepared folder in a process of its own that SIGKILL ends after a step."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", _KILLED, str(folder.path), str(step)],
+        env=python_environment() | {"OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        timeout=250,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr

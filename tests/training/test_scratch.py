@@ -4,15 +4,11 @@ import hashlib
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engines.children import python_environment
 from engines.events import EventLog, read_events
 from engines.settings import Settings
 from engines.training.checkpoints import is_whole, last_checkpoint, step_of
@@ -22,6 +18,7 @@ from engines.training.start import complete, prepare
 from engines.training.worker import work
 from glossary.errors import UserError
 from tests.tiny import TEXTS
+from tests.training.conftest import run_and_kill
 
 RECIPE = """
 method = "scratch"
@@ -47,27 +44,8 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def start(recipe: Path, out: Path) -> "subprocess.Popen[str]":
-    command = ["train", "--foreground", "--json", str(recipe), "-o", str(out)]
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "kwtui", *command],
-        env=python_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    )
-
-
 def weights(folder: Path) -> str:
     return hashlib.sha256((folder / "model" / "model.safetensors").read_bytes()).hexdigest()
-
-
-def wait_for_checkpoint(out: Path, process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + 60
-    while last_checkpoint(out / "checkpoints") is None:
-        assert process.poll() is None, process.stderr and process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def run_here(recipe: Path, out: Path) -> dict[str, Any]:
@@ -97,10 +75,8 @@ def test_after_sigkill_the_weights_are_those_of_an_uninterrupted_run(
     recipe: Path, uninterrupted: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    process = start(recipe, out)
-    wait_for_checkpoint(out, process)
-    process.kill()
-    process.communicate()
+    whole = complete(load_recipe(recipe), Settings(), None, recipe.parent)
+    run_and_kill(prepare(whole, out, None), 10)
     assert RunFolder(out).read()["state"] == "running"
     end = run_here(recipe, out)
     assert end["state"] == "finished" and weights(out) == weights(uninterrupted)

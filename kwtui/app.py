@@ -8,6 +8,7 @@ import os
 os.environ.setdefault("TEXTUAL_DISABLE_KITTY_KEY", "1")
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -85,6 +86,7 @@ class Workbench(Looks, App[None]):
 
     async def on_mount(self) -> None:
         """Show the pane of the last time; settings are read after the first paint."""
+        self._heed_signals()
         wanted = str(self.kept.get("pane", ""))
         known = [spec.id for spec in self.specs]
         await self.show_pane(wanted if wanted in known else known[0])
@@ -332,6 +334,21 @@ class Workbench(Looks, App[None]):
         for pane in self.screen_stack[0].query(Pane):
             self.kept.put_pane(pane.pane_id, pane.state())
         self.kept.write()
+
+    def _heed_signals(self) -> None:
+        """A lost connection (SIGHUP) and SIGTERM keep the state and the text, then end the app."""
+        if self.is_headless:
+            return
+        loop = asyncio.get_running_loop()
+
+        def leave(number: int) -> None:
+            self.keep()
+            # The terminal may be gone, and then leaving it may never end.
+            loop.call_later(2 * LEAVE_SECONDS, os._exit, 128 + number)
+            self.run_worker(self.finish(128 + number))
+
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            loop.add_signal_handler(number, leave, number)
 
     # Window
 

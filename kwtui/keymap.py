@@ -89,7 +89,7 @@ def _extract() -> tuple[Action, ...]:
         Action("extract.wrong", ("x", "delete"), _("Wrong")),
         Action("extract.retry", ("r",), _("Retry")),
         Action("extract.keep-note", ("n",), _("Keep note")),
-        Action("extract.send", ("ctrl+s", "s"), _("To corpus"), early=True),
+        Action("extract.send", ("s", "ctrl+s"), _("To corpus"), early=True),
         Action("extract.write", ("w",), _("Write file")),
         Action("extract.copy", ("c",), _("Copy")),
         Action("extract.cancel", ("escape",), _("Text/list"), early=True, shown=False),
@@ -130,14 +130,14 @@ def bindings_for(pane: str, overrides: Mapping[str, object]) -> list[Binding]:
     for action in actions():
         if action.pane != pane:
             continue
-        for number, key in enumerate(keys[action.id]):
+        for key in keys[action.id]:
             for alias in aliases(key):
                 made.append(
                     Binding(
                         alias,
                         action.verb,
                         action.description,
-                        show=action.shown and number == 0 and alias == key,
+                        show=action.shown and alias == key,
                         key_display=display(key),
                         # A letter must reach the text area first.
                         priority=action.early and len(alias) > 1,

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
-import json
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,16 +10,14 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static, TextArea
 
-from glossary.i18n import _, ngettext_
+from glossary.i18n import _
 from kwtui.panes.base import Pane
 from kwtui.panes.extract_job import ExtractJob
-from kwtui.panes.extract_view import columns, details, list_line, marks, summary
+from kwtui.panes.extract_output import ask_and_write, copy, keep_notes, send
+from kwtui.panes.extract_view import columns, details, list_line, marks, meaning, summary
 from kwtui.panes.marking import Marking, Row
 from kwtui.widgets.keyword_area import LIMIT, KeywordArea
 from kwtui.widgets.record_table import Cell, RecordTable
-
-if TYPE_CHECKING:
-    from engines.settings import Settings
 
 DRAFT = 20_000
 
@@ -191,7 +185,7 @@ class ExtractPane(Pane):
 
         settings = await self.bench.settings()
         names = list(settings.strategies)
-        rows = [(name, _meaning(settings, name)) for name in names]
+        rows = [(name, meaning(settings, name)) for name in names]
         at = names.index(self.strategy) if self.strategy in names else 0
 
         def chosen(index: int | None) -> None:
@@ -279,98 +273,23 @@ class ExtractPane(Pane):
 
     async def action_keep_note(self) -> None:
         """Write what was marked into config.toml, as notes of the strategy."""
-        marking = self._current()
-        if marking is None:
-            return
-        if not marking.prediction.model:
-            self.bench.say(_("A dictionary has no prompt for notes; change the glossary instead."))
-            return
-        from engines.notes import keep_notes
-
-        settings = await self.bench.settings()
-        name = marking.prediction.strategy
-        notes = marking.notes(settings.strategies[name].language)
-        if not notes:
-            self.bench.say(_("Mark a missed or a wrong word first."))
-            return
-        kept = await self.bench.work(partial(keep_notes, self.bench.workspace, name, notes))
-        if kept is None:
-            return
-        sentence = ngettext_(
-            "{count} note kept for {name} in config.toml: {notes}",
-            "{count} notes kept for {name} in config.toml: {notes}",
-            len(kept),
-        )
-        if kept:
-            await self.bench.reload_settings()
-            await self.bench.renew("extractor")
-        said = sentence.format(count=len(kept), name=name, notes=" ".join(kept))
-        self.bench.say(said if kept else _("These notes are in config.toml already."))
+        if marking := self._current():
+            await keep_notes(self.bench, marking)
 
     async def action_send(self) -> None:
         """Send the text with its corrected keywords to the corpus."""
-        marking = self._current()
-        if marking is None:
-            return
-        from engines.corpus.corrections import save_correction
-
-        save = partial(
-            save_correction,
-            self.bench.workspace.corpus_path,
-            marking.prediction.text,
-            marking.corrected(),
-            annotator=_annotator(),
-            source=f"extract: {marking.prediction.strategy}",
-        )
-        saved = await self.bench.work(save)
-        if saved is not None:
-            count = len(marking.corrected())
-            sentence = ngettext_(
-                "In the corpus with {count} keyword: {id}",
-                "In the corpus with {count} keywords: {id}",
-                count,
-            )
-            self.bench.say(sentence.format(count=count, id=saved.id))
+        if marking := self._current():
+            await send(self.bench, marking)
 
     def action_write(self) -> None:
         """Append the corrected result to a file of JSON lines."""
-        marking = self._current()
-        if marking is None:
-            return
-        from kwtui.widgets.dialogs import AskScreen
-
-        def chosen(name: str | None) -> None:
-            if name:
-                self.run_worker(self._write(marking, Path(name).expanduser()), exit_on_error=False)
-
-        start = str(self.bench.workspace.reports / "extract.jsonl")
-        self.app.push_screen(AskScreen(_("Append to the file (JSON lines)"), start), chosen)
-
-    async def _write(self, marking: Marking, path: Path) -> None:
-        values = marking.prediction.to_json()
-        values["keywords"] = [keyword.to_json() for keyword in marking.corrected()]
-        line = json.dumps(values, ensure_ascii=False) + "\n"
-
-        def append() -> bool:
-            with path.open("a", encoding="utf-8", newline="\n") as file:
-                file.write(line)
-            return True
-
-        if await self.bench.work(append):
-            self.bench.say(_("Written to {path}.").format(path=path))
+        if marking := self._current():
+            ask_and_write(self.bench, marking)
 
     def action_copy(self) -> None:
         """Copy the corrected keywords as a JSON array."""
-        marking = self._current()
-        if marking is None:
-            return
-        words = list(dict.fromkeys(keyword.surface for keyword in marking.corrected()))
-        self.app.copy_to_clipboard(json.dumps(words, ensure_ascii=False))
-        key = self.bench.key_names("extract.write")[0]
-        sentence = _(
-            "Sent to the terminal's clipboard; if it does not take it, {key} writes a file."
-        )
-        self.bench.say(sentence.format(key=key))
+        if marking := self._current():
+            copy(self.bench, marking)
 
     def _current(self) -> Marking | None:
         """The marking, if it is of the text that is shown; otherwise says what to do."""
@@ -394,31 +313,3 @@ class ExtractPane(Pane):
         if isinstance(text, str) and text:
             self._warmed = self.strategy
             self.area.load_text(text)
-
-
-def _meaning(settings: Settings, name: str) -> str:
-    """What a strategy does, in a few words."""
-    strategy = settings.strategies[name]
-    if strategy.kind == "dictionary":
-        return _("longest glossary terms, no model")
-    parts = [strategy.model]
-    if strategy.shots:
-        parts.append(ngettext_("{count} example", "{count} examples", strategy.shots))
-        parts[-1] = parts[-1].format(count=strategy.shots)
-    if strategy.glossary:
-        parts.append(_("glossary"))
-    if strategy.feedback_rounds:
-        rounds = strategy.feedback_rounds
-        parts.append(ngettext_("asks again once", "asks again {count} times", rounds))
-        parts[-1] = parts[-1].format(count=rounds)
-    if strategy.notes:
-        parts.append(ngettext_("{count} note", "{count} notes", len(strategy.notes)))
-        parts[-1] = parts[-1].format(count=len(strategy.notes))
-    return ", ".join(parts)
-
-
-def _annotator() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "person"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.content import Content
 
 from engines.records import Prediction
@@ -11,6 +13,9 @@ from kwtui.panes.marking import Marking, Row
 from kwtui.themes import KEY, MUTED, WRONG
 from kwtui.widgets.keyword_area import Mark
 from kwtui.widgets.record_table import Cell, Column
+
+if TYPE_CHECKING:
+    from engines.settings import Settings
 
 
 def columns() -> list[Column]:
@@ -107,3 +112,26 @@ def _rounds(prediction: Prediction) -> Content:
     for sentence, source in seen.items():
         lines.append(Content.assemble(printable(sentence), "  ", (f"({source})", MUTED)))
     return Content("\n").join(lines)
+
+
+def meaning(settings: Settings, name: str) -> str:
+    """What a strategy does, in a few words."""
+    strategy = settings.strategies[name]
+    if strategy.kind == "dictionary":
+        return _("longest glossary terms, no model")
+    if strategy.kind == "crf":
+        return _("a tagger learnt from the labels")
+    parts = [strategy.model]
+    if strategy.shots:
+        parts.append(ngettext_("{count} example", "{count} examples", strategy.shots))
+        parts[-1] = parts[-1].format(count=strategy.shots)
+    if strategy.glossary:
+        parts.append(_("glossary"))
+    if strategy.feedback_rounds:
+        rounds = strategy.feedback_rounds
+        parts.append(ngettext_("asks again once", "asks again {count} times", rounds))
+        parts[-1] = parts[-1].format(count=rounds)
+    if strategy.notes:
+        parts.append(ngettext_("{count} note", "{count} notes", len(strategy.notes)))
+        parts[-1] = parts[-1].format(count=len(strategy.notes))
+    return ", ".join(parts)

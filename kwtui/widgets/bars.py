@@ -109,19 +109,22 @@ class KeyBar(Widget):
         return Content("").join(parts)
 
     def _shown(self) -> list[Binding]:
-        """Help first, for it must not fall off the edge; then the pane's, then the app's."""
-        active = [b for _n, b, _e, _t in self.screen.active_bindings.values() if b.show and b.id]
-        everywhere = [binding for binding in active if "." not in (binding.id or "").split(":")[0]]
-        own = [binding for binding in active if binding not in everywhere]
-        order = {"help": 0, "quit": 3, "palette": 2}
-        first = [b for b in everywhere if b.action == "help"]
-        rest = sorted(
-            (b for b in everywhere if b.action != "help"), key=lambda b: order.get(b.action, 1)
-        )
-        return [*first, *own, *rest]
+        """One binding an action: help first, then the pane's letters, its other keys, the app's."""
+        active: dict[str, Binding] = {}
+        for _node, binding, _enabled, _tip in self.screen.active_bindings.values():
+            if binding.show and binding.id:
+                active.setdefault(binding.id.partition(":")[0], binding)
+        return sorted(active.values(), key=_rank)
 
     async def on_click(self, event: events.Click) -> None:
         """Do what the key under the pointer does."""
         for start, end, binding in self._spans:
             if start <= event.x < end:
                 self.app.simulate_key(binding.key)
+
+
+def _rank(binding: Binding) -> int:
+    """Where a key stands in the bar: what is further on falls off the edge first."""
+    if "." in (binding.id or "").partition(":")[0]:
+        return 1 if len(binding.key) == 1 else 2
+    return {"help": 0, "palette": 3, "quit": 4}.get(binding.action, 5)

@@ -15,6 +15,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.style import Style
 
+from glossary.text import printable
+
 Cell = str | Content
 Fetch = Callable[[int, int], Sequence[Sequence[Cell]]]
 PAGE = 100
@@ -191,7 +193,11 @@ class RecordTable(ScrollView, can_focus=True):
         parts = [Content(" ")]
         for number, (cell, size) in enumerate(zip(cells, self.widths(), strict=False)):
             column = self.columns[number]
-            content = cell if isinstance(cell, Content) else Content(" ".join(cell.split("\n")))
+            content = (
+                cell
+                if isinstance(cell, Content)
+                else Content(" ".join(printable(cell).split("\n")))
+            )
             if content.cell_length > size:
                 content = content.truncate(size, ellipsis=True)
             gap = " " * (size - content.cell_length)

@@ -39,8 +39,8 @@ class CaseSettings(Section):
 class StrategySettings(Section):
     """One strategy as data: one Extractor runs them all."""
 
-    kind: Literal["model", "dictionary"] = "model"
-    """A language model, or the longest glossary terms found in the text."""
+    kind: Literal["model", "dictionary", "crf"] = "model"
+    """A language model, glossary terms found in the text, or a CRF that learns from the labels."""
     model: str = "kw-mini"
     """Name of a local model, or path of its folder."""
     template: str = "ko"
@@ -127,6 +127,19 @@ class TrainingSettings(Section):
     """CPU threads; 0: one a core."""
 
 
+class CurationSettings(Section):
+    """How texts are labeled."""
+
+    annotator: str = ""
+    """Your name on labels; empty: the name you are logged in by."""
+    overlap: float = Field(default=0.1, ge=0.0, le=1.0)
+    """Share of the texts that two people label, blind to each other."""
+    goal: int = Field(default=2000, ge=1)
+    """Labeled texts wanted."""
+    daily_copies: int = Field(default=7, ge=0, le=3650)
+    """Copies of the corpus kept in backups/, one a day; 0: none are made."""
+
+
 class HostsSettings(Section):
     """The processes that work for the screen."""
 
@@ -183,6 +196,7 @@ class Settings(Section):
     extraction: ExtractionSettings = Field(default_factory=ExtractionSettings)
     plain_template: PlainTemplate = Field(default_factory=PlainTemplate)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
+    curation: CurationSettings = Field(default_factory=CurationSettings)
     hosts: HostsSettings = Field(default_factory=HostsSettings)
     strategies: dict[str, StrategySettings] = Field(default_factory=dict)
     recipes: dict[str, dict[str, Any]] = Field(default_factory=dict)

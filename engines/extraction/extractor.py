@@ -29,6 +29,7 @@ BATCHES_A_CHUNK = 4
 CHUNK_CHARACTERS = 100_000
 
 Progress = Callable[[int], None]
+Tagger = Callable[[str], tuple[Keyword, ...]]
 
 
 class Extractor:
@@ -45,6 +46,7 @@ class Extractor:
         loaded: LoadedModel | None = None,
         glossary: Glossary | None = None,
         cases: Cases | None = None,
+        tagger: Tagger | None = None,
         settings: Settings | None = None,
         prompts: Path | None = None,
     ) -> None:
@@ -66,8 +68,12 @@ class Extractor:
                 strategy_name, strategy, loaded, glossary, cases, settings, prompts
             )
         self._model = loaded.name if loaded is not None and self._asker else ""
-        if self._asker is None:
+        self._tagger = tagger
+        if strategy.kind == "dictionary":
             self._matcher = dictionary_matcher(strategy, glossary)
+        elif strategy.kind == "crf" and tagger is None:
+            message = _("The strategy '{name}' needs a CRF, and none was trained.")
+            raise UserError(message.format(name=strategy_name))
 
     def extract(
         self,
@@ -181,12 +187,16 @@ class Extractor:
 
     def _looked_up(self, example: Example) -> Prediction:
         started = time.perf_counter()
-        keywords = dictionary_keywords(
-            self._matcher,
-            example.text,
-            boundaries=self.strategy.boundaries,
-            exclude=self._exclude,
-        )
+        if self._tagger is not None:
+            found = self._tagger(example.text)
+            keywords = tuple(k for k in found if k.surface not in self._exclude)
+        else:
+            keywords = dictionary_keywords(
+                self._matcher,
+                example.text,
+                boundaries=self.strategy.boundaries,
+                exclude=self._exclude,
+            )
         wanted = self._categories
         kept = tuple(k for k in keywords if not wanted or not k.category or k.category in wanted)
         seconds = time.perf_counter() - started

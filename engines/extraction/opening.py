@@ -16,6 +16,7 @@ from glossary.i18n import _
 if TYPE_CHECKING:
     from engines.corpus.store import Corpus
     from engines.extraction.cases import Cases
+    from engines.extraction.crf import CharacterCRF
     from engines.models.loading import LoadedModel
     from glossary.store import Glossary
 
@@ -50,12 +51,14 @@ class Opener:
             strategy_template(strategy, prompts)
         path = self._model_path(strategy)
         cases = self._open_cases(name) if needs_cases(strategy) else None
+        tagger = self._open_crf(name).keywords if strategy.kind == "crf" else None
         return Extractor(
             name,
             strategy,
             loaded=self._load(path) if path else None,
             glossary=glossary,
             cases=cases,
+            tagger=tagger,
             settings=self._settings,
             prompts=prompts,
         )
@@ -101,7 +104,7 @@ class Opener:
         return strategy.model_copy(update={k: v for k, v in changes.items() if v is not None})
 
     def _model_path(self, strategy: StrategySettings) -> Path | None:
-        if strategy.kind == "dictionary":
+        if strategy.kind != "model":
             return None
         from engines.models.registry import check_folder, resolve
 
@@ -146,6 +149,14 @@ class Opener:
 
             self._glossary = Glossary.open(path)
         return self._glossary
+
+    def _open_crf(self, name: str) -> CharacterCRF:
+        from engines.extraction.learned import learned_crf
+
+        model, note = learned_crf(self._workspace, name)
+        if note:
+            self.notes.append(note)
+        return model
 
     def _open_cases(self, name: str) -> Cases | None:
         """The labeled cases of the workspace's training split; a note when there are none."""

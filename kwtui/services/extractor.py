@@ -143,7 +143,7 @@ class ExtractorService:
 
     def _prepare(self, task: Task, strategy: StrategySettings) -> None:
         """Say what takes its time, and make room for another model first."""
-        if strategy.kind == "dictionary" or self._opener.loaded(strategy) is not None:
+        if strategy.kind != "model" or self._opener.loaded(strategy) is not None:
             task.progress(_("Opening the strategy"))
             return
         if self._ready:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from kwtui.cli import run
-
+    try:
+        from kwtui.cli import run
+    except KeyboardInterrupt:  # before the catalogues are there: no word, only the code
+        sys.exit(130)
     sys.exit(run(sys.argv[1:]))
 
 

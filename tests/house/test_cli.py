@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -187,7 +186,9 @@ def test_an_interrupt_ends_with_130_and_a_sentence() -> None:
         text=True,
         env=python_environment(),
     ) as child:
-        time.sleep(1.5)
+        # More than a pipe holds: once it is written, the command is reading.
+        assert child.stdin
+        child.stdin.write("약국은 아홉 시에 문을 엽니다.\n" * 5000)
         child.send_signal(signal.SIGINT)
         _out, err = child.communicate(timeout=60)
     assert child.returncode == 130, err

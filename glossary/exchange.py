@@ -258,7 +258,7 @@ def _take(result: TermFile, line: int, values: Mapping[str, Any]) -> None:
 
 
 def _term(values: Mapping[str, Any]) -> Term:
-    texts: dict[str, str] = {}
+    texts: dict[str, Any] = {}
     for name in FIELDS:
         value = values.get(name)
         if name in ("aliases", "keyword") or value is None:

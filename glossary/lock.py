@@ -17,7 +17,8 @@ from glossary.i18n import _
 from glossary.text import printable
 
 _PATIENCE = 1.0
-_STEP = 0.02
+_STEP = 0.005
+_TAKEN = (errno.EWOULDBLOCK, errno.EACCES, errno.EINTR)
 
 
 @contextmanager
@@ -49,6 +50,30 @@ def held(
         os.close(handle)
 
 
+@contextmanager
+def attempted(path: Path, *, author: str, what: str) -> Iterator[bool]:
+    """Hold the lock file if nobody does; whether it is held. Never waits.
+
+    Raises FailedError where the file cannot be written.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                raise _unwritable(path, error) from error
+            yield False
+            return
+        _sign(handle, author, what)
+        yield True
+    finally:
+        os.close(handle)
+
+
 def holder(path: Path) -> str:
     """Who wrote the lock file last: author, process and since when, as text for a person."""
     try:
@@ -71,7 +96,7 @@ def _acquire(
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EINTR):
+            if error.errno not in _TAKEN:
                 raise _unwritable(path, error) from error
         waited = time.monotonic() - start
         if waited > timeout:

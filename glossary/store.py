@@ -1,119 +1,247 @@
-"""The glossary on disk: a LanceDB table with an explicit schema, one write path, a lock per write.
+"""The glossary of a workspace: terms in a journal, searched in LanceDB, changed under a lock.
 
-Readers see the table as of `open` or the last `refresh` or write of their own. The n-gram index
-finds Korean terms with josa attached, which the word tokenizers of LanceDB do not.
+The journal (glossary.sqlite beside the LanceDB folder) is the truth; a change is on disk when the
+method that makes it returns. The table of LanceDB follows it after each write and on the next
+search. The cost of an edit does not grow with the number of terms. `refresh` brings what is kept in
+memory (terms, matcher) up to what other processes wrote.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, suppress
+from datetime import timedelta
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
+from glossary.changes import EDIT, REDO, UNDO, Batch, Change, Difference, Snapshot
 from glossary.errors import FailedError, UserError
+from glossary.follower import Follower
+from glossary.history import (
+    add_snapshot,
+    batches,
+    changes_of,
+    diff,
+    drop_snapshot,
+    history,
+    position_of,
+    snapshots,
+)
 from glossary.i18n import _
+from glossary.index import LEVEL, RETENTION, TABLE, TermIndex, read_terms
+from glossary.index import LOCK as INDEX_LOCK
+from glossary.inverse import choose, refuse_taken_names, restored, targets
+from glossary.journal import Journal
 from glossary.lock import held
 from glossary.matching import Matcher
-from glossary.term import Term
-from glossary.text import normalise
-from glossary.validation import Names, Plan, plan
+from glossary.term import Term, key
+from glossary.validation import Given, Plan, Present, merged, plan, settle
 
-SCHEMA_VERSION = 1
-TABLE = "terms"
 LOCK = "write.lock"
-_VERSION_KEY = b"kwtui.glossary.schema"
-_QUERY = 4000
-_UNINDEXED = 500
-_FRAGMENTS = 40
-_RETENTION = timedelta(days=7)
-_TEXTS = ("definition", "category", "language", "source", "notes", "created", "updated", "author")
-_NO_SPACE = re.compile(r"no space left|file too large|quota exceeded|os error (28|27|122)", re.I)
-_READ_ONLY = re.compile(r"permission denied|read-only|os error (13|30|1)\b", re.I)
+_KEPT_LIST = 50_000
+_KEPT_OVERLAY = 5000
+
+Targets = Mapping[str, Term | None]
 
 
 class Glossary:
-    """The terms of one workspace. Make one with `Glossary.open`."""
+    """The terms of one workspace. Make one with `Glossary.open`.
+
+    For one thread, and so is everything it gives out.
+    """
 
     def __init__(
-        self, path: Path, table: Any, on_wait: Callable[[str], None] | None = None
+        self,
+        path: Path,
+        journal: Journal,
+        *,
+        on_wait: Callable[[str], None] | None = None,
+        retention: timedelta = RETENTION,
+        background: bool = False,
     ) -> None:
         self.path = path
-        self._table = table
+        self.journal = journal
+        self.index = TermIndex(path, journal)
         self._on_wait = on_wait
-        self._names: Names | None = None
+        self._retention = retention
+        self._follower = Follower(path, journal.path, retention) if background else None
+        self._seen = journal.position
+        self._marker = journal.data_version()
         self._matcher: Matcher | None = None
+        self._terms: list[Term] | None = None
+        self._excluded: list[Term] | None = None
 
     @classmethod
     def open(
-        cls, path: Path, *, create: bool = False, on_wait: Callable[[str], None] | None = None
+        cls,
+        path: Path,
+        *,
+        create: bool = False,
+        on_wait: Callable[[str], None] | None = None,
+        retention: timedelta = RETENTION,
+        background: bool = False,
     ) -> Glossary:
-        """Open the folder `path`; with `create` an absent or empty one becomes a new glossary.
+        """Open the glossary of the LanceDB folder `path`; with `create` a missing one is made.
 
-        `on_wait` gets a sentence when a write waits for another process. Raises UserError when
-        there is none, when the folder belongs to another program or to a newer kwtui, and
-        FailedError when it cannot be read or made.
+        `on_wait` gets a sentence when a write waits for another process. `retention`: how long
+        old versions of the LanceDB table stay; those of snapshots always do. `background`: the
+        table follows in a thread of its own, so that an edit never waits for it. A folder of
+        terms without a journal gets one. Raises UserError when there is no glossary, when the
+        folder belongs to another program or to a newer kwtui, and FailedError when it cannot be
+        read or made.
         """
-        kind = _kind(path)
-        if kind == "foreign":
-            sentence = _("{path} is no glossary of kwtui: give another folder or move it away.")
-            raise UserError(sentence.format(path=path))
-        if kind == "absent" and not create:
-            sentence = _("There is no glossary at {path}: import or add terms first.")
-            raise UserError(sentence.format(path=path))
-        with _storage(path):
-            table = _connect(path).open_table(TABLE) if kind == "glossary" else _created(path)
-            _check_version(path, table.schema.metadata or {})
-        return cls(path, table, on_wait)
+        file = journal_path(path)
+        if not file.exists():
+            _refuse_foreign(path, create)
+        carried = _without_journal(path) if not file.exists() and _has_table(path) else []
+        _make_folder(path, create or file.exists())
+        journal = Journal.open(file, create=True)
+        try:
+            if not journal.position and not journal.readonly and _has_table(path):
+                _carry_over(path, journal, carried)
+        except BaseException:
+            journal.close()
+            raise
+        return cls(path, journal, on_wait=on_wait, retention=retention, background=background)
+
+    def close(self) -> None:
+        """Close the files; everything is on disk already."""
+        if self._follower is not None:
+            self._follower.stop()
+        self.journal.close()
+
+    def __enter__(self) -> Glossary:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # Reading
 
     @property
     def version(self) -> int:
-        """The number of the table's state; it grows with every write."""
-        return int(self._table.version)
+        """The number of the last change seen; it grows with every change."""
+        return self._seen
+
+    @property
+    def database(self) -> Any:
+        """The LanceDB connection to the folder, for tables beside that of the terms."""
+        return self.index.database()
 
     def refresh(self) -> bool:
         """See the writes of other processes; returns whether there were any."""
-        before = self.version
-        with _storage(self.path):
-            self._table.checkout_latest()
-        if self.version == before:
+        marker = self.journal.data_version()
+        if marker == self._marker:
             return False
-        self._forget()
+        self._marker = marker
+        before, position = self._seen, self.journal.position
+        if position == before:
+            return False
+        self._seen = position
+        self._take_note(self.journal.touched(before))
         return True
 
     def count(self) -> int:
         """How many terms there are, the not-a-keyword list included."""
-        with _storage(self.path):
-            return int(self._table.count_rows())
+        return self.journal.count()
 
     def terms(self) -> list[Term]:
-        """All terms, ordered by canonical form."""
-        return sorted(self._loaded().by_id.values(), key=lambda term: (term.canonical, term.id))
+        """All terms, ordered by canonical form. Reads everything: `iterate` keeps less."""
+        if self._terms is not None:
+            return list(self._terms)
+        found = sorted(self.iterate(), key=lambda term: (term.canonical, term.id))
+        if len(found) <= _KEPT_LIST:
+            self._terms = found
+        return list(found)
+
+    def iterate(self) -> Iterator[Term]:
+        """All terms, one after the other, none kept in memory."""
+        for _key, term in self.journal.iterate():
+            yield term
 
     def get(self, term_id: str) -> Term | None:
         """The term with this id."""
-        return self._loaded().by_id.get(term_id)
+        return self.journal.get(term_id)
+
+    def get_many(self, ids: Iterable[str]) -> dict[str, Term]:
+        """The terms with these ids, in the order given; unknown ids are left out."""
+        return self.journal.get_many(ids)
 
     def lookup(self, surface: str) -> Term | None:
         """The term with this canonical form or alias; case counts as in `glossary.term.key`."""
-        return self._loaded().owner(surface)
+        return self.journal.owner(key(surface))
+
+    def owner(self, name: str) -> Term | None:
+        """The term that has `name`, as `glossary.term.key` gives it."""
+        return self.journal.owner(name)
 
     def excluded(self) -> list[Term]:
         """The not-a-keyword list."""
-        return [term for term in self.terms() if not term.keyword]
+        if self._excluded is None:
+            found = self.journal.not_keywords()
+            self._excluded = sorted(found, key=lambda term: (term.canonical, term.id))
+        return list(self._excluded)
+
+    def categories(self) -> dict[str, int]:
+        """How many terms each category has; "" is none."""
+        return self.journal.categories()
+
+    def changes_since(self, position: int) -> dict[str, Term | None]:
+        """The terms changed after `position` as they are now, by id; None: removed."""
+        ids = self.journal.ids_of(self.journal.touched(position)).values()
+        now = self.get_many(ids)
+        return {term_id: now.get(term_id) for term_id in ids}
 
     def matcher(self) -> Matcher:
-        """The matcher over all terms, kept until a term changes."""
-        if self._matcher is None:
-            self._matcher = Matcher(self.terms())
+        """The matcher over all terms; changes are laid over it."""
+        if self._matcher is None or self._matcher.worn:
+            spellings = ((term, (name,)) for name, term in self.journal.spellings())
+            self._matcher = Matcher.over(spellings, self.journal.term)
         return self._matcher
+
+    def ngram_search(self, text: str, limit: int) -> list[tuple[Term, float]]:
+        """Terms that share 2- and 3-grams with `text`, best BM25 score first, at most `limit`."""
+        if not self.count():
+            return []
+        self.level(wait=not self._has_index())
+        if not self._has_index():
+            return []
+        try:
+            scores = self.index.search(text, limit)
+        except FailedError:
+            if self.journal.readonly:
+                raise
+            self.index.distrust()
+            self.index.follow(keep=self._retention)
+            scores = self.index.search(text, limit)
+        found = self.get_many(term_id for term_id, _score in scores)
+        return [(found[term_id], score) for term_id, score in scores if term_id in found]
+
+    def level(self, *, wait: bool = True) -> bool:
+        """Bring the LanceDB table up to the journal; returns whether it is.
+
+        Without `wait` a process or thread that is at it already is left to it.
+        """
+        if self._follower is not None and self._has_index():
+            self._follower.wake()
+            return self.index.is_level()
+        return self.index.follow(wait=wait, keep=self._retention)
+
+    # Changing
 
     def plan(self, terms: Iterable[Term]) -> Plan:
         """What `upsert` would do with these terms, refusals included; changes nothing."""
-        return plan(terms, self._loaded().by_id)
+        return plan(terms, self._present())
+
+    def settle(self, terms: Iterable[Term]) -> Any:
+        """`glossary.validation.settle` against the terms of this glossary."""
+        return settle(terms, self._present())
 
     def upsert(self, terms: Iterable[Term], *, author: str, reason: str = "") -> int:
         """Add or replace terms, all or none; returns how many were new or changed.
@@ -124,191 +252,233 @@ class Glossary:
         """
         given = list(terms)
 
-        def change(names: Names) -> tuple[list[Term], list[str]]:
-            outcome = plan(given, names.by_id)
+        def make() -> Targets:
+            outcome = self.plan(given)
             if outcome.refused:
                 raise UserError(_refusals(outcome))
-            last = {term.id: term for term in [*outcome.new, *outcome.changed]}
-            return list(last.values()), []
+            return {term.id: term for term in (*outcome.new, *outcome.changed)}
 
-        return self._write(change, author, reason)
+        return _size(self._change(make, author, reason))
 
     def delete(self, ids: Iterable[str], *, author: str = "", reason: str = "") -> int:
         """Remove the terms with these ids; returns how many there were. Unknown ids are ignored."""
-        wanted = set(ids)
+        wanted = list(ids)
+        return _size(self._change(lambda: dict.fromkeys(self.get_many(wanted)), author, reason))
 
-        def change(names: Names) -> tuple[list[Term], list[str]]:
-            return [], sorted(wanted & set(names.by_id))
+    def merge(self, kept: str, other: str, *, author: str, reason: str = "") -> Term:
+        """Make one term of two: `kept` gets the names and texts of `other`, which goes.
 
-        return self._write(change, author, reason)
+        Both by id. One change, to be undone as one. Raises UserError when one is not there.
+        """
+        if kept == other:
+            raise UserError(_("A term cannot be merged with itself: name two terms."))
 
-    def ngram_search(self, text: str, limit: int) -> list[tuple[Term, float]]:
-        """Terms that share 2- and 3-grams with `text`, best BM25 score first, at most `limit`."""
-        clean, best = normalise(text), dict[str, float]()
-        with _storage(self.path):
-            if limit < 1 or not self._table.list_indices():
-                return []
-            for start in range(0, len(clean), _QUERY):
-                query = self._table.search(
-                    clean[start : start + _QUERY + 2], query_type="fts", fts_columns="search"
-                )
-                for row in query.select(["id", "_score"]).limit(limit).to_list():
-                    best[row["id"]] = max(best.get(row["id"], 0.0), float(row["_score"]))
-        ranked = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:limit]
-        return [(term, score) for key, score in ranked if (term := self.get(key)) is not None]
+        def make() -> Targets:
+            found = self.get_many([kept, other])
+            if len(found) < 2:
+                raise UserError(_("One of the two terms is gone: nothing was merged."))
+            return {kept: merged(found[kept], found[other]), other: None}
 
-    def _write(
+        self._change(make, author, reason or _("merged"))
+        term = self.get(kept)
+        assert term is not None
+        return term
+
+    def undo(self, *, author: str, number: int | None = None) -> Batch:
+        """Undo the author's latest change, or the one with this number, by its inverse.
+
+        Raises UserError when there is none, and `glossary.inverse.ChangedSince` with both versions
+        when one of its terms was changed since.
+        """
+        return self._invert(UNDO, author, number)
+
+    def redo(self, *, author: str, number: int | None = None) -> Batch:
+        """Redo what the author undid last, or the undone change with this number."""
+        return self._invert(REDO, author, number)
+
+    def _invert(self, kind: str, author: str, number: int | None) -> Batch:
+        chosen: list[Batch] = []
+
+        def make() -> Targets:
+            chosen.append(choose(self.journal, kind, author, number))
+            return targets(self.journal, chosen[0], kind)
+
+        self._change(make, author, lambda: chosen[0].reason, kind=kind, of=lambda: chosen[0].number)
+        return chosen[0]
+
+    def restore(self, moment: str, *, author: str, reason: str = "") -> int:
+        """Make all terms as they were at a moment (`position_of`), itself a change to be undone.
+
+        Returns how many terms that touched. Raises UserError for an unknown moment.
+        """
+
+        def make() -> Targets:
+            return restored(self.journal, position_of(self.journal, moment))
+
+        why = reason or _("restored: {moment}").format(moment=moment)
+        return _size(self._change(make, author, why))
+
+    def write_lock(self, author: str, what: str) -> AbstractContextManager[None]:
+        """The lock that every write holds; not to be taken twice."""
+        return held(self.path / LOCK, author=author, what=what, on_wait=self._on_wait)
+
+    def _change(
         self,
-        change: Callable[[Names], tuple[list[Term], list[str]]],
+        make: Callable[[], Targets],
         author: str,
-        reason: str,
-    ) -> int:
-        """The one way to change the table: lock, look, change, index."""
-        with held(
-            self.path / LOCK, author=author, what=reason or _("a change"), on_wait=self._on_wait
-        ):
-            self.refresh()
-            put, gone = change(self._loaded())
-            if not put and not gone:
-                return 0
-            with _storage(self.path):
-                if put:
-                    rows = _rows(put, author, reason)
-                    merge = self._table.merge_insert("id").when_matched_update_all()
-                    merge.when_not_matched_insert_all().execute(rows)
-                if gone:
-                    # Ids hold only letters, digits and _.:- (validation.py), so no quote gets in.
-                    self._table.delete("id IN ('" + "', '".join(gone) + "')")
-                self._forget()
-            # The change is on disk; a full disk then only leaves the index behind, until next time.
-            with suppress(FailedError), _storage(self.path):
-                self._maintain()
-        return len(put) + len(gone)
+        reason: str | Callable[[], str],
+        *,
+        kind: str = EDIT,
+        of: Callable[[], int] | None = None,
+    ) -> Batch | None:
+        """The one way to change terms: lock, look, record; then caches and the table follow."""
+        what = reason if isinstance(reason, str) else ""
+        with self.write_lock(author, what or _("a change")):
+            with self.journal.transaction():
+                self.refresh()
+                wanted = make()
+                if not wanted:
+                    return None
+                refuse_taken_names(self.journal, wanted)
+                batch = self.journal.append(
+                    wanted,
+                    author=author,
+                    reason=reason if isinstance(reason, str) else reason(),
+                    kind=kind,
+                    of=of() if of else None,
+                )
+            self._seen = batch.number
+            self._take_note(self.journal.touched(batch.number - 1, batch.number))
+        # The change is on disk; what hinders the table now is done on the next search.
+        with suppress(FailedError):
+            self.level(wait=False)
+        return batch
 
-    def _maintain(self) -> None:
-        """Keep the n-gram index up and the number of fragments and old versions down."""
-        from lancedb.index import FTS
-
-        indices = self._table.list_indices()
-        if not indices:
-            ngrams = FTS(
-                base_tokenizer="ngram",
-                ngram_min_length=2,
-                ngram_max_length=3,
-                stem=False,
-                remove_stop_words=False,
-                ascii_folding=False,
-            )
-            self._table.create_index("search", config=ngrams)
+    def _take_note(self, keys: list[int]) -> None:
+        """Bring the caches up to changes of the terms with these keys."""
+        self.journal.forget(keys)
+        self._terms = self._excluded = None
+        if self._matcher is None:
             return
-        unindexed = self._table.index_stats(indices[0].name).num_unindexed_rows
-        fragments = self._table.stats()["fragment_stats"]["num_fragments"]
-        if unindexed > _UNINDEXED or fragments > _FRAGMENTS:
-            self._table.optimize(cleanup_older_than=_RETENTION)
+        if len(keys) > _KEPT_OVERLAY:
+            self._matcher = None
+            return
+        ids = list(self.journal.ids_of(keys).values())
+        put = self.get_many(ids)
+        self._matcher = self._matcher.changed(put.values(), [i for i in ids if i not in put])
 
-    def _loaded(self) -> Names:
-        if self._names is None:
-            with _storage(self.path):
-                self._names = Names(_terms(self._table.to_arrow()))
-        return self._names
+    def _present(self) -> Present:
+        return self.journal if self.count() else Given()
 
-    def _forget(self) -> None:
-        self._names = self._matcher = None
+    def _has_index(self) -> bool:
+        return (self.path / LEVEL).exists()
+
+    # The past
+
+    def batches(self, *, limit: int = 50, before: int | None = None) -> list[Batch]:
+        """The latest changes, newest first."""
+        return batches(self.journal, limit=limit, before=before)
+
+    def changes_of(self, number: int, *, limit: int = -1) -> list[Change]:
+        """The terms that one change touched, before and after."""
+        return changes_of(self.journal, number, limit=limit)
+
+    def history(self, term_id: str, *, limit: int = 200) -> list[Change]:
+        """The changes of one term, newest first."""
+        return history(self.journal, term_id, limit=limit)
+
+    def diff(self, since: str, until: str = "now") -> list[Difference]:
+        """What differs between two moments (`glossary.history.position_of`)."""
+        return diff(
+            self.journal, position_of(self.journal, since), position_of(self.journal, until)
+        )
+
+    def snapshots(self) -> list[Snapshot]:
+        """All snapshots, oldest position first."""
+        return snapshots(self.journal)
+
+    def snapshot(self, name: str, *, author: str, note: str = "") -> Snapshot:
+        """Name the present state and keep its LanceDB version; UserError for a taken name."""
+        with self.write_lock(author, _("a snapshot")), self.journal.transaction():
+            made = add_snapshot(self.journal, name, author=author, note=note)
+        if self.count() and self.index.follow(keep=self._retention):
+            self.index.tag(made.position)
+        return made
+
+    def drop_snapshot(self, name: str, *, author: str) -> None:
+        """Forget a snapshot's name; the history stays. UserError when there is none."""
+        position = position_of(self.journal, name)
+        with self.write_lock(author, _("a snapshot")), self.journal.transaction():
+            drop_snapshot(self.journal, name)
+        if self._has_index() and not any(s.position == position for s in self.snapshots()):
+            self.index.untag(position)
 
 
-def schema() -> Any:
-    """The Arrow schema of the table, its version in the metadata."""
-    import pyarrow as pa
-
-    fields = [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("canonical", pa.string(), nullable=False),
-        pa.field("aliases", pa.list_(pa.string()), nullable=False),
-        *(pa.field(name, pa.string(), nullable=False) for name in _TEXTS),
-        pa.field("reason", pa.string(), nullable=False),
-        pa.field("keyword", pa.bool_(), nullable=False),
-        pa.field("search", pa.string(), nullable=False),
-    ]
-    return pa.schema(fields, metadata={_VERSION_KEY: str(SCHEMA_VERSION).encode()})
+def journal_path(path: Path) -> Path:
+    """The journal of the LanceDB folder `path`: glossary.sqlite beside glossary.lance."""
+    return path.with_suffix(".sqlite")
 
 
-def _kind(path: Path) -> str:
-    """What stands at `path`: "absent" (or empty), "glossary" or "foreign"."""
+def exists(path: Path) -> bool:
+    """Whether there is a glossary at `path`, by its files alone."""
+    return journal_path(path).exists() or _has_table(path)
+
+
+def _has_table(path: Path) -> bool:
+    return (path / f"{TABLE}.lance").is_dir()
+
+
+def _refuse_foreign(path: Path, create: bool) -> None:
+    """UserError where no glossary is and none may be made."""
     try:
-        if not path.exists():
-            return "absent"
-        names = {entry.name for entry in path.iterdir()} - {LOCK}
+        names = {entry.name for entry in path.iterdir()} if path.exists() else set()
     except NotADirectoryError:
-        return "foreign"
+        names = {path.name}
     except OSError as error:
         sentence = _("The glossary {path} cannot be read: {reason}.")
         raise FailedError(sentence.format(path=path, reason=error.strerror)) from error
-    if not names:
-        return "absent"
-    return "glossary" if f"{TABLE}.lance" in names else "foreign"
-
-
-def _connect(path: Path) -> Any:
-    import lancedb
-
-    return lancedb.connect(str(path))
-
-
-def _created(path: Path) -> Any:
-    path.mkdir(parents=True, exist_ok=True)
-    with held(path / LOCK, author="", what=_("a new glossary")):
-        database = _connect(path)
-        if _kind(path) == "glossary":
-            return database.open_table(TABLE)
-        return database.create_table(TABLE, schema=schema())
-
-
-def _check_version(path: Path, metadata: dict[bytes, bytes]) -> None:
-    text = metadata.get(_VERSION_KEY, b"").decode("ascii", "replace")
-    if not text.isdecimal() or int(text) < 1:
-        sentence = _("{path} is a LanceDB folder of another program: give another folder.")
+    names -= {LOCK, INDEX_LOCK, LEVEL}
+    if names and f"{TABLE}.lance" not in names:
+        sentence = _("{path} is no glossary of kwtui: give another folder or move it away.")
         raise UserError(sentence.format(path=path))
-    if int(text) > SCHEMA_VERSION:
-        sentence = _(
-            "The glossary {path} has format {found}, newer than the {ours} this kwtui reads: "
-            "open it with a newer kwtui."
-        )
-        raise UserError(sentence.format(path=path, found=text, ours=SCHEMA_VERSION))
+    if not names and not create:
+        sentence = _("There is no glossary at {path}: import or add terms first.")
+        raise UserError(sentence.format(path=path))
 
 
-@contextmanager
-def _storage(path: Path) -> Iterator[None]:
-    """Turn the storage's exceptions into sentences."""
+def _make_folder(path: Path, wanted: bool) -> None:
+    if not wanted or path.is_dir():
+        return
     try:
-        yield
-    except UserError:
-        raise
-    except (OSError, RuntimeError, ValueError) as error:
-        text = " ".join(str(error).split())
-        if _NO_SPACE.search(text):
-            sentence = _("No space left for the glossary {path}: free some and try again.")
-        elif _READ_ONLY.search(text):
-            sentence = _("The glossary {path} is read-only: nothing was changed.")
-        else:
-            sentence = _("The glossary {path} cannot be used, it may be damaged: {reason}")
-        raise FailedError(sentence.format(path=path, reason=text[:200])) from error
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sentence = _("The glossary {path} cannot be made ({reason}): it may be read-only.")
+        raise FailedError(sentence.format(path=path, reason=error.strerror)) from error
 
 
-def _rows(terms: Sequence[Term], author: str, reason: str) -> Any:
-    import pyarrow as pa
-
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    rows = []
-    for term in terms:
-        stamped = replace(term, created=term.created or now, updated=now, author=author)
-        search = "\n".join(filter(None, (*stamped.surfaces, stamped.definition)))
-        rows.append({**stamped.to_json(), "reason": reason, "search": search})
-    return pa.Table.from_pylist(rows, schema=schema())
+def _without_journal(path: Path) -> list[Term]:
+    return list(read_terms(path))
 
 
-def _terms(table: Any) -> Iterator[Term]:
-    for row in table.drop_columns(["search", "reason"]).to_pylist():
-        yield Term(**{**row, "aliases": tuple(row["aliases"] or ())})
+def _carry_over(path: Path, journal: Journal, carried: list[Term]) -> None:
+    """Give the terms of a table without a journal their first entry in it."""
+    if TermIndex(path, journal).owned():
+        return
+    what = _("taken over from a glossary without history")
+    with held(path / LOCK, author="", what=what), journal.transaction():
+        if journal.position:
+            return
+        found, _left_out = settle({t.id: t for t in carried or read_terms(path)}.values(), {})
+        outcome = plan(found, {})
+        if outcome.refused:
+            raise FailedError(_refusals(outcome))
+        journal.append(
+            {term.id: term for term in outcome.new}, author="", reason=what, keep_stamps=True
+        )
+
+
+def _size(batch: Batch | None) -> int:
+    return batch.new + batch.changed + batch.removed if batch else 0
 
 
 def _refusals(outcome: Plan) -> str:

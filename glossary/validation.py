@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from glossary.i18n import _
 from glossary.term import Term, key, new_id, same_content, tidy
@@ -18,50 +19,90 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The term at `index` of what was given cannot be taken, for `reason`."""
+    """The term at `index` of what was given cannot be taken, for `reason`.
+
+    `other`: the id of the term that has the name already, which this one could be merged into
+    (`merged`); "" when merging is no cure.
+    """
 
     index: int
     canonical: str
     reason: str
+    other: str = ""
 
 
 @dataclass(slots=True)
 class Plan:
-    """What would happen to a glossary: terms that are new, changed and the same, and refusals."""
+    """What would happen to a glossary: terms that are new, changed and the same, and refusals.
+
+    `replaced` holds the present version of each term of `changed`.
+    """
 
     new: list[Term] = field(default_factory=list)
     changed: list[Term] = field(default_factory=list)
     same: list[Term] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
+    replaced: list[Term] = field(default_factory=list)
+
+
+class Present(Protocol):
+    """The terms of a glossary, asked one at a time."""
+
+    def get(self, term_id: str) -> Term | None:
+        """The term with this id."""
+        ...
+
+    def owner(self, name: str) -> Term | None:
+        """The term that has `name` (as `glossary.term.key` gives it)."""
+        ...
+
+
+class Given:
+    """Terms in memory as `Present`."""
+
+    def __init__(self, terms: Iterable[Term] = ()) -> None:
+        self._by_id = {term.id: term for term in terms}
+        self._owner = {key(s): t.id for t in self._by_id.values() for s in t.surfaces}
+
+    def get(self, term_id: str) -> Term | None:
+        """The term with this id."""
+        return self._by_id.get(term_id)
+
+    def owner(self, name: str) -> Term | None:
+        """The term that has `name`."""
+        found = self._owner.get(name)
+        return self._by_id[found] if found else None
 
 
 class Names:
-    """Whose name each spelling is, kept up while terms are planned."""
+    """Whose name each spelling is: what is present, with the terms that are planned over it."""
 
-    def __init__(self, terms: Iterable[Term] = ()) -> None:
-        self.by_id: dict[str, Term] = {}
+    def __init__(self, present: Present) -> None:
+        self._present = present
+        self._planned: dict[str, Term] = {}
         self._owner: dict[str, str] = {}
-        for term in terms:
-            self.put(term)
+
+    def get(self, term_id: str) -> Term | None:
+        """The term with this id."""
+        return self._planned.get(term_id) or self._present.get(term_id)
 
     def put(self, term: Term) -> None:
         """Add or replace a term."""
-        self.drop(term.id)
-        self.by_id[term.id] = term
-        for surface in term.surfaces:
-            self._owner.setdefault(key(surface), term.id)
-
-    def drop(self, term_id: str) -> None:
-        """Forget a term; unknown ids are ignored."""
-        old = self.by_id.pop(term_id, None)
+        old = self._planned.get(term.id)
         for surface in old.surfaces if old else ():
-            if self._owner.get(key(surface)) == term_id:
+            if self._owner.get(key(surface)) == term.id:
                 del self._owner[key(surface)]
+        self._planned[term.id] = term
+        for surface in term.surfaces:
+            self._owner[key(surface)] = term.id
 
     def owner(self, surface: str) -> Term | None:
         """The term that has `surface` as canonical form or alias."""
-        found = self._owner.get(key(surface))
-        return self.by_id.get(found) if found else None
+        name = key(surface)
+        if name in self._owner:
+            return self._planned[self._owner[name]]
+        found = self._present.owner(name)
+        return None if found is None or found.id in self._planned else found
 
     def canonical(self, surface: str) -> Term | None:
         """The term whose canonical form is `surface`."""
@@ -69,23 +110,24 @@ class Names:
         return term if term and key(term.canonical) == key(surface) else None
 
 
-def plan(terms: Iterable[Term], present: Mapping[str, Term]) -> Plan:
+def plan(terms: Iterable[Term], present: Mapping[str, Term] | Present) -> Plan:
     """Sort `terms` by what upserting them into the terms `present` (by id) would do.
 
     A term without an id, or with an id that is not there, is the entry with its canonical form;
-    if there is none it is new and gets an id.
+    only when there is none it is new. Refused: empty or too long names, control characters in
+    names, names that another term has, ids with other characters than Latin letters, digits, _.:-
     """
-    names, result = Names(present.values()), Plan()
+    names, result = Names(_asked(present)), Plan()
     for index, given in enumerate(terms):
         reason = _malformed(given)
-        term = tidy(given)
+        term, other = tidy(given), ""
         if not reason:
             term = _identified(term, names)
-            reason = _conflict(term, names)
+            reason, other = _conflict(term, names)
         if reason:
-            result.refused.append(Refusal(index, term.canonical, reason))
+            result.refused.append(Refusal(index, term.canonical, reason, other))
             continue
-        old = names.by_id.get(term.id)
+        old = names.get(term.id)
         if old is None:
             result.new.append(term)
         elif same_content(old, term):
@@ -93,18 +135,37 @@ def plan(terms: Iterable[Term], present: Mapping[str, Term]) -> Plan:
         else:
             term = replace(term, created=old.created)
             result.changed.append(term)
+            result.replaced.append(old)
         names.put(term)
     return result
 
 
-def settle(terms: Iterable[Term], present: Mapping[str, Term]) -> tuple[list[Term], list[Refusal]]:
+def merged(kept: Term, other: Term) -> Term:
+    """`kept` with everything that `other` says: its names as aliases, its texts where none are.
+
+    Definitions and notes that differ are joined by a newline. Names of other terms in between are
+    not looked at: `plan` refuses them.
+    """
+    return replace(
+        kept,
+        aliases=tidy(replace(kept, aliases=(*kept.aliases, *other.surfaces))).aliases,
+        definition=_joined(kept.definition, other.definition),
+        notes=_joined(kept.notes, other.notes),
+        category=kept.category or other.category,
+        source="; ".join(dict.fromkeys(filter(None, (kept.source, other.source)))),
+    )
+
+
+def settle(
+    terms: Iterable[Term], present: Mapping[str, Term] | Present
+) -> tuple[list[Term], list[Refusal]]:
     """Leave out aliases that another term has, so that a foreign list is taken whole.
 
     A canonical form goes before an alias, an earlier alias before a later one. Returns the terms
     and one refusal for each alias left out.
     """
     given = [tidy(term) for term in terms]
-    names, left_out = Names(present.values()), list[Refusal]()
+    names, left_out = Names(_asked(present)), list[Refusal]()
     canonical = {key(term.canonical): term.canonical for term in given}
     taken: dict[str, str] = {}
     settled: list[Term] = []
@@ -125,8 +186,16 @@ def settle(terms: Iterable[Term], present: Mapping[str, Term]) -> tuple[list[Ter
     return settled, left_out
 
 
+def _asked(present: Mapping[str, Term] | Present) -> Present:
+    return Given(present.values()) if isinstance(present, Mapping) else present
+
+
+def _joined(one: str, other: str) -> str:
+    return "\n".join(dict.fromkeys(filter(None, (one, other))))
+
+
 def _identified(term: Term, names: Names) -> Term:
-    if term.id in names.by_id:
+    if term.id and names.get(term.id):
         return term
     there = names.canonical(term.canonical)
     if there:
@@ -134,7 +203,7 @@ def _identified(term: Term, names: Names) -> Term:
     if term.id:
         return term
     fresh, number = new_id(term.canonical), 1
-    while fresh in names.by_id:
+    while names.get(fresh):
         number += 1
         fresh = f"{new_id(term.canonical)}-{number}"
     return replace(term, id=fresh)
@@ -184,14 +253,15 @@ def _name_fault(name: str, canonical: str, what: str) -> str:
     return ""
 
 
-def _conflict(term: Term, names: Names) -> str:
+def _conflict(term: Term, names: Names) -> tuple[str, str]:
+    """Why the term's names cannot be its own, and the id of the term that has one of them."""
     for surface in term.surfaces:
         other = names.owner(surface)
         if other is None or other.id == term.id:
             continue
         if surface == term.canonical:
             sentence = _(
-                "'{name}' is already an alias of '{other}': add to that term or remove its alias."
+                "'{name}' is already an alias of '{other}': merge the two, or remove that alias."
             )
             if key(other.canonical) == key(surface):
                 sentence = _("'{name}' is already the term '{other}': change that term.")
@@ -203,8 +273,9 @@ def _conflict(term: Term, names: Names) -> str:
             sentence = _(
                 "The alias '{name}' of '{term}' is already an alias of '{other}': merge the two."
             )
-        return sentence.format(name=surface, term=term.canonical, other=other.canonical)
-    return ""
+        shown = sentence.format(name=surface, term=term.canonical, other=other.canonical)
+        return shown, other.id
+    return "", ""
 
 
 def _control(char: str) -> bool:

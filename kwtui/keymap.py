@@ -101,7 +101,9 @@ def _glossary() -> tuple[Action, ...]:
 
 
 def _dataset() -> tuple[Action, ...]:
-    return ()
+    from kwtui.keymap_dataset import dataset
+
+    return dataset()
 
 
 def keys_in_use(overrides: Mapping[str, object]) -> dict[str, tuple[str, ...]]:

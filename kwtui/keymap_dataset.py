@@ -14,7 +14,7 @@ def dataset() -> tuple[Action, ...]:
 def _labels() -> tuple[Action, ...]:
     return (
         Action("dataset.approve", ("enter",), _("Approve")),
-        Action("dataset.toggle", ("space",), _("Label")),
+        Action("dataset.mark", ("space",), _("Label")),
         Action("dataset.undo", ("backspace", "ctrl+z"), _("Undo")),
         Action("dataset.hints", ("h",), _("Hints")),
         Action("dataset.reject", ("x",), _("None")),

@@ -22,6 +22,8 @@ L1 = 0.02
 L2 = 0.05
 ITERATIONS = 80
 
+# A character that is outside so surely is not in question.
+_SURE = 0.98
 _AFFIX = 4
 _WINDOW = 3
 
@@ -85,6 +87,33 @@ class CharacterCRF:
                 found.setdefault(surface, Keyword(start, start + len(surface), surface))
         return tuple(found.values())
 
+    def candidates(self, text: str, *, least: float) -> list[tuple[Keyword, float]]:
+        """Spans that may be keywords, each with about how likely it is, in the text's order.
+
+        From the marginals of the tags, for spans at `least` so likely; the product over a span
+        takes neighbouring tags for dependent, as B I I are.
+        """
+        if not text:
+            return []
+        found = []
+        marginals = self._model.predict_marginals_single(features(text))
+        inside = [row.get("I", 0.0) for row in marginals]
+        for start, row in enumerate(marginals):
+            begins = row.get("B", 0.0)
+            if begins < least or text[start].isspace():
+                continue
+            end, share = _likeliest_end(inside, start, begins)
+            surface = text[start:end].rstrip()
+            if share >= least and surface:
+                found.append((Keyword(start, start + len(surface), surface), share))
+        return found
+
+    def uncertainty(self, text: str) -> float:
+        """From 0 to 1: how little the likeliest tag is believed, over characters in question."""
+        marginals = self._model.predict_marginals_single(features(text)) if text else []
+        doubts = [1.0 - max(row.values()) for row in marginals if row.get("O", 0.0) < _SURE]
+        return sum(doubts) / len(doubts) if doubts else 0.0
+
     def extract(
         self, examples: Iterable[Example], *, strategy: str = "crf"
     ) -> Iterator[Prediction]:
@@ -92,6 +121,21 @@ class CharacterCRF:
         for example in examples:
             found = self.keywords(example.text)
             yield Prediction(example.id, example.text, found, strategy, "crf")
+
+
+def _likeliest_end(inside: Sequence[float], start: int, begins: float) -> tuple[int, float]:
+    """Where a span that begins at `start` most likely ends, and how likely it is."""
+    best, share = start + 1, 0.0
+    going, before = begins, begins
+    for end in range(start + 1, len(inside) + 1):
+        more = min(1.0, inside[end] / before) if end < len(inside) and before else 0.0
+        if going * (1.0 - more) > share:
+            best, share = end, going * (1.0 - more)
+        going *= more
+        if going < share:
+            break
+        before = inside[end]
+    return best, share
 
 
 def tags(example: Example) -> list[str]:

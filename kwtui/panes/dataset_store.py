@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 from engines.records import Keyword
 from engines.workspace import Workspace, state_folder
+from glossary.i18n import _
 
 if TYPE_CHECKING:
     from engines.corpus.queue import Filter, Queue
@@ -101,6 +102,24 @@ class Store:
             self._choice, self._queue = (order, ranking, wanted), None
 
         await self.run(change)
+
+    async def rank(self, order: str, strategy: str) -> str:
+        """The ranking that an order goes by, made first where it has to be; "" for most.
+
+        "disagreement" is between the quick model and `strategy`. Raises UserError without one.
+        """
+        from engines.corpus.ranking import disagreement_name, rank_disagreement
+        from glossary.errors import UserError
+
+        if order == "uncertain":
+            return "crf"
+        if order == "disagreement":
+            if not strategy:
+                sentence = _("Choose a strategy that suggests first: it is compared with the CRF.")
+                raise UserError(sentence)
+            await self.run(lambda corpus: rank_disagreement(corpus, "crf", strategy))
+            return disagreement_name("crf", strategy)
+        return ""
 
     async def take(self, count: int, known: Sequence[str]) -> list[Loaded]:
         """The next `count` texts, claimed, those with `known` ids left out of the result."""

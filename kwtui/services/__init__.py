@@ -20,9 +20,19 @@ glossary (kwtui.services.glossary.GlossaryService):
     warm() -> int                         what the first match and search wait for, done before
     upsert(terms, author, reason="") -> int
     delete(ids, author, reason="") -> int
+quick (kwtui.services.quick.QuickService), for whoever labels:
+    prepare(texts) -> tuple[engines.extraction.candidates.Prepared, ...]
+        texts: (id, text, {strategy: keywords}); partial: one Prepared a text, in order
+    observe(text, labeled, suggested=None)   learns from a labeled text; labeled: its surfaces
+    recall() -> int                          learns once from what was labeled before
+    use(sources)                             which sources are offered
+learner (kwtui.services.learner.LearnerService):
+    learn(rank=2000) -> (texts, ranked)      trains the quick model at low priority
 """
 
 SERVICES = {
     "extractor": ("kwtui.services.extractor", "ExtractorService"),
     "glossary": ("kwtui.services.glossary", "GlossaryService"),
+    "quick": ("kwtui.services.quick", "QuickService"),
+    "learner": ("kwtui.services.learner", "LearnerService"),
 }

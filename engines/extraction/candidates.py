@@ -1,0 +1,216 @@
+"""What a person who labels is offered: spans from several sources, each with how likely it is.
+
+Every source says which spans may be keywords. How much a source is to be believed is learnt from
+what was accepted before: the share of its spans that were, and for each surface how often it was.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from engines.records import Keyword
+from glossary.boundaries import Morpheme
+
+DRAFT, GLOSSARY, STRATEGY, CRF, KIWI = "draft", "glossary", "strategy", "crf", "kiwi"
+# Shares of spans that are keywords, before anything was accepted or not.
+_PRIORS = {DRAFT: 0.8, GLOSSARY: 0.6, STRATEGY: 0.7, CRF: 0.6, KIWI: 0.3}
+# So many earlier texts weigh as much as a prior.
+_WEIGHT = 8.0
+_NOUNS = ("NNG", "NNP", "SL", "SH", "XR", "SN")
+_HEADS = ("NNG", "NNP", "SL", "SH", "XR")
+_SILENT = ("J", "E", "VC", "SF", "SP", "SE", "SY", "SW", "SS", "XSV", "XSA")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stop of the cursor, code points `start` to `end`; `begins`: a keyword may begin there."""
+
+    start: int
+    end: int
+    begins: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A span that may be a keyword, by which sources, how likely (0 to 1), and what is noted.
+
+    `barred`: the glossary says that it is no keyword.
+    """
+
+    start: int
+    end: int
+    surface: str
+    sources: tuple[str, ...]
+    score: float = 0.0
+    category: str | None = None
+    canonical: str | None = None
+    term_id: str | None = None
+    note: str = ""
+    barred: bool = False
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Start and end."""
+        return self.start, self.end
+
+    def keyword(self) -> Keyword:
+        """The keyword that it becomes."""
+        return Keyword(
+            self.start, self.end, self.surface, self.category, self.canonical, self.term_id
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A text made ready: stops of the cursor and candidates in the order of the text."""
+
+    text_id: str
+    pieces: tuple[Piece, ...]
+    candidates: tuple[Candidate, ...]
+
+
+def pieces(text: str, morphemes: Sequence[Morpheme]) -> tuple[Piece, ...]:
+    """The morphemes as stops that do not overlap; letters that none covers are stops of words."""
+    found: list[Piece] = []
+    at = 0
+    for token in morphemes:
+        if token.end <= max(token.start, at):
+            continue
+        start = max(token.start, at)
+        found += words(text, at, start)
+        found.append(Piece(start, token.end, not token.tag.startswith(_SILENT)))
+        at = token.end
+    return (*found, *words(text, at, len(text)))
+
+
+def words(text: str, start: int = 0, end: int | None = None) -> list[Piece]:
+    """What stands between spaces, as stops."""
+    found: list[Piece] = []
+    last = len(text) if end is None else end
+    begin: int | None = None
+    for place in range(start, last + 1):
+        blank = place == last or text[place].isspace()
+        if blank and begin is not None:
+            found.append(Piece(begin, place))
+            begin = None
+        elif not blank and begin is None:
+            begin = place
+    return found
+
+
+def noun_runs(text: str, morphemes: Sequence[Morpheme]) -> list[tuple[int, int]]:
+    """Spans of nouns that stand together, and of numbers with their units (Kiwi's tags)."""
+    runs: list[list[Morpheme]] = []
+    for token in morphemes:
+        if token.end <= token.start or not _joins_run(token, runs[-1] if runs else []):
+            runs.append([])
+            continue
+        if runs and runs[-1] and runs[-1][-1].end == token.start:
+            runs[-1].append(token)
+        else:
+            runs.append([token])
+    return [(run[0].start, run[-1].end) for run in runs if run and _names(run)]
+
+
+def _joins_run(token: Morpheme, run: Sequence[Morpheme]) -> bool:
+    if token.tag in _NOUNS or token.tag in ("XPN", "NR"):
+        return True
+    return token.tag == "NNB" and bool(run) and run[-1].tag in ("SN", "NR", "MM")
+
+
+def _names(run: Sequence[Morpheme]) -> bool:
+    if any(token.tag in _HEADS for token in run):
+        return True
+    return run[0].tag in ("SN", "NR") and len(run) > 1
+
+
+class Trust:
+    """How likely a candidate is, by what was accepted of its sources and of its surface."""
+
+    def __init__(self) -> None:
+        self._shown: Counter[str] = Counter()
+        self._taken: Counter[str] = Counter()
+
+    def score(self, candidate: Candidate, confidence: float | None = None) -> float:
+        """From 0 to 1; `confidence`: what the quick model itself gives the span."""
+        if candidate.barred:
+            return 0.0
+        key = _key(candidate.sources, confidence)
+        prior = _prior(candidate.sources, confidence)
+        share = (self._taken[key] + _WEIGHT * prior) / (self._shown[key] + _WEIGHT)
+        surface = _surface_key(candidate.surface)
+        return (self._taken[surface] + share) / (self._shown[surface] + 1.0)
+
+    def observe(
+        self, offered: Iterable[tuple[Candidate, float | None]], labeled: Iterable[str]
+    ) -> None:
+        """Learn from one text: what was offered, and the surfaces that are its keywords."""
+        wanted = set(labeled)
+        known = set()
+        for candidate, confidence in offered:
+            known.add(candidate.surface)
+            for key in (
+                _key(candidate.sources, confidence),
+                _surface_key(candidate.surface),
+            ):
+                self._shown[key] += 1
+                self._taken[key] += candidate.surface in wanted
+        for surface in wanted - known:
+            self._shown[_surface_key(surface)] += 1
+            self._taken[_surface_key(surface)] += 1
+
+    def seen(self, surface: str) -> bool:
+        """Whether it was labeled before."""
+        return self._taken[_surface_key(surface)] > 0
+
+
+def _surface_key(surface: str) -> str:
+    return f"={surface}"
+
+
+def _key(sources: Sequence[str], confidence: float | None) -> str:
+    bucket = "" if confidence is None else str(min(4, int(confidence * 5)))
+    return "+".join(sorted(sources)) + bucket
+
+
+def _prior(sources: Sequence[str], confidence: float | None) -> float:
+    known = [
+        confidence if source == CRF and confidence is not None else _PRIORS.get(source, 0.5)
+        for source in sources
+    ]
+    return max(known, default=0.0)
+
+
+Offer = tuple[Candidate, float | None]
+
+
+def merge(found: Iterable[Offer], score: Callable[[Candidate, float | None], float]) -> list[Offer]:
+    """One candidate a surface: the first place, all sources, what any of them knows; scored."""
+    by_surface: dict[str, Offer] = {}
+    for candidate, confidence in found:
+        before = by_surface.get(candidate.surface)
+        if before is None:
+            by_surface[candidate.surface] = (candidate, confidence)
+            continue
+        known, sure = before
+        sources = tuple(dict.fromkeys((*known.sources, *candidate.sources)))
+        first = known if known.start <= candidate.start else candidate
+        joined = replace(
+            first,
+            sources=sources,
+            category=known.category or candidate.category,
+            canonical=known.canonical or candidate.canonical,
+            term_id=known.term_id or candidate.term_id,
+            note=known.note or candidate.note,
+            barred=known.barred or candidate.barred,
+        )
+        sure = confidence if sure is None else max(sure, confidence or 0.0)
+        by_surface[candidate.surface] = (joined, sure)
+    scored = [
+        (replace(candidate, score=score(candidate, confidence)), confidence)
+        for candidate, confidence in by_surface.values()
+        if not candidate.barred
+    ]
+    return sorted(scored, key=lambda offer: offer[0].span)

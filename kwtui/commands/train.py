@@ -14,6 +14,7 @@ from glossary.errors import FailedError, UserError
 from glossary.i18n import _
 from glossary.text import printable
 from kwtui import context
+from kwtui.commands import _preflight
 from kwtui.progress import Progress
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ def command(
     print_recipe: bool = typer.Option(
         False, "--print-recipe", help=_("Print the complete recipe; start nothing.")
     ),
+    preflight: bool = typer.Option(
+        False, "--preflight", help=_("Say what memory, time and disk it takes; start nothing.")
+    ),
+    force: bool = typer.Option(False, "--force", help=_("Start even what cannot fit.")),
+    queue: bool = typer.Option(False, "--queue", help=_("Put it into the queue: see runs queue.")),
     as_json: bool = typer.Option(False, "--json", help=_("One JSON object on stdout.")),
 ) -> None:
     """Train a model. Started again on the same folder, a run that was cut off goes on."""
@@ -72,10 +78,18 @@ def command(
 
         sys.stdout.write(to_toml(whole))
         return
+    if preflight:
+        _preflight.show(whole, output or Path(), as_json)
+        return
     path = _run_path(whole, output)
+    new = not path.exists()
     folder = prepare(whole, path, context.workspace())
     if print_command:
         _print_command(whole, path)
+        return
+    _preflight.guard(whole, folder, new=new, force=force, queued=queue)
+    if queue:
+        _preflight.enqueue(folder, as_json)
         return
     _start(folder, foreground, as_json)
 

@@ -1,0 +1,228 @@
+"""Before a run: the memory, time and disk it will take, and what to change when it will not fit.
+
+Nothing of the model but its config and the headers of its files is read; the recipe's data is
+tokenised, as the run would do, so that its largest batch is known and not guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from engines import hardware
+from engines.hardware import GIB, Gpu
+from engines.training.calibration import Pace, Trial, calibrate, kept
+from engines.training.memory import Estimate, Job, estimate
+from engines.training.preflight_job import DataShape, Setting, measure, setting_of
+from engines.training.proposals import Proposal, proposals
+from engines.training.recipe import Recipe
+from engines.training.shapes import Shape
+from glossary.errors import FailedError, UserError
+from glossary.i18n import _
+
+# What a process with torch, transformers and TRL holds before anything is loaded, until a trial
+# has weighed it on this machine.
+BASE = round(0.75 * GIB)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A GPU, or main memory, that a process of the run is to use. Bytes."""
+
+    name: str
+    total: int
+    free: int
+    index: int | None = None
+    uuid: str = ""
+    others: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, gpu: Gpu) -> Device:
+        """A GPU with who is on it."""
+        others = [asdict(process) for process in gpu.processes]
+        return cls(gpu.name, gpu.total, gpu.free, gpu.index, gpu.uuid, others)
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What is foretold. Bytes and seconds; `seconds` is None where no trial was made.
+
+    `fits`: on what is free now; `could_fit`: on the same devices when nobody else is there.
+    """
+
+    devices: list[Device]
+    estimate: Estimate
+    fits: bool
+    could_fit: bool
+    proposals: list[Proposal]
+    data: DataShape
+    seconds: float | None
+    step_seconds: float | None
+    disk: int
+    disk_free: int
+    parameters: int
+    trained: int
+    notes: list[str]
+
+    @property
+    def total(self) -> int:
+        """Bytes at the peak on each device."""
+        return self.estimate.total
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as a JSON object, with `total` beside them."""
+        return {**asdict(self), "total": self.total}
+
+
+def preflight(
+    recipe: Recipe,
+    folder: Path | None = None,
+    *,
+    trial: bool = True,
+    devices: Sequence[Gpu] | None = None,
+) -> Preflight:
+    """Foretell a completed recipe. `folder` is the run's, where its data is kept if it is there.
+
+    `trial`: try the machine's pace where it is not known yet. `devices`: instead of those that
+    are here. Raises UserError for a recipe that cannot run at all.
+    """
+    found = list(hardware.visible(hardware.gpus()) if devices is None else devices)
+    setting = setting_of(recipe, gpu=bool(found))
+    data = measure(recipe, folder)
+    used = _devices(recipe, found, setting)
+    pace, notes = _pace(setting, data, trial=trial)
+    base = pace.base if pace else BASE
+    job = replace(setting.job(data), base=base)
+    guess = estimate(setting.shape, job)
+    fits = all(guess.total <= device.free for device in used)
+    could_fit = all(guess.total <= device.total for device in used)
+    disk = setting.disk(data)
+    place = folder or Path.cwd()
+    step = _step_seconds(setting, data, pace)
+    return Preflight(
+        devices=used,
+        estimate=guess,
+        fits=fits,
+        could_fit=could_fit,
+        proposals=proposals(recipe, setting, job, min(device.free for device in used)),
+        data=data,
+        seconds=_seconds(setting, data, pace, step),
+        step_seconds=step,
+        disk=disk,
+        disk_free=hardware.disk_free(place),
+        parameters=setting.shape.total,
+        trained=setting.trained,
+        notes=[*data.notes, *notes],
+    )
+
+
+def check(found: Preflight, *, queued: bool = False) -> None:
+    """FailedError with what to change when a run cannot fit; a queued one may wait for room."""
+    if found.disk > found.disk_free:
+        message = _(
+            "The checkpoints will take {need} GiB and {free} GiB are free: free some, or lower "
+            "saving.keep. --force starts in any case."
+        )
+        need, free = f"{found.disk / GIB:.1f}", f"{found.disk_free / GIB:.1f}"
+        raise FailedError(message.format(need=need, free=free))
+    if found.fits or (queued and found.could_fit):
+        return
+    device = min(found.devices, key=lambda d: d.total if queued else d.free)
+    message = _("The run will take {need} GiB, and {device} has {free} GiB free of {total}.")
+    said = [
+        message.format(
+            need=f"{found.total / GIB:.1f}",
+            device=device.name,
+            free=f"{device.free / GIB:.1f}",
+            total=f"{device.total / GIB:.1f}",
+        )
+    ]
+    if people := _people(device):
+        said.append(_("On it: {people}.").format(people=people))
+    if best := next((p for p in found.proposals if p.fits), None):
+        said.append(_("It fits with {changes}.").format(changes=best.options))
+    if found.could_fit and not queued:
+        said.append(_("--queue waits until there is room."))
+    said.append(_("--force starts in any case."))
+    raise FailedError(" ".join(said))
+
+
+def _people(device: Device) -> str:
+    found = [f"{p['user'] or '?'} ({(p['used'] or 0) / GIB:.1f} GiB)" for p in device.others[:5]]
+    return ", ".join(found)
+
+
+def _devices(recipe: Recipe, found: Sequence[Gpu], setting: Setting) -> list[Device]:
+    """The devices that the run would get if it started now."""
+    from engines.training import gpu_locks
+    from engines.training.command_line import launch_of
+
+    if not found:
+        memory = hardware.memory()
+        return [Device(hardware.processor() or _("main memory"), memory.total, memory.available)]
+    launch = launch_of(recipe)
+    if launch.gpus:
+        chosen = gpu_locks.named(found, launch.gpus)
+    else:
+        chosen = gpu_locks.freest(found, launch.processes)
+    return [Device.of(gpu) for gpu in chosen]
+
+
+def _trial(setting: Setting, data: DataShape) -> Trial:
+    """The batch to try: the usual one, within what takes a second or two."""
+    length = max(16, min(data.usual_length, 2048))
+    rows = max(1, min(data.usual_rows, 8192 // length))
+    return Trial(
+        setting.shape.to_json(),
+        setting.method,
+        rows,
+        length,
+        max(1, min(data.answers, length - 1)),
+        setting.bf16,
+        setting.checkpointing,
+        setting.rank,
+        setting.targets,
+        setting.threads,
+    )
+
+
+def _pace(setting: Setting, data: DataShape, *, trial: bool) -> tuple[Pace | None, list[str]]:
+    wanted = _trial(setting, data)
+    if not trial:
+        return kept(wanted), []
+    try:
+        return calibrate(wanted), []
+    except UserError as error:
+        return None, [error.sentence]
+
+
+def _step_seconds(setting: Setting, data: DataShape, pace: Pace | None) -> float | None:
+    """Seconds of an optimizer step of usual batches: the trial's time, scaled by tokens."""
+    if pace is None:
+        return None
+    share = data.usual_tokens / max(1, pace.tokens)
+    return pace.step(setting.shape.layers) * share * setting.accumulation
+
+
+def _seconds(
+    setting: Setting, data: DataShape, pace: Pace | None, step: float | None
+) -> float | None:
+    """The whole run: steps, evaluations by decoding the dev texts, and the start."""
+    if pace is None or step is None:
+        return None
+    decode = pace.decode(setting.shape.layers)
+    rounds = -(-data.dev_texts // max(1, setting.eval_rows))
+    judged = rounds * decode * (data.dev_new + data.dev_length / 16)
+    return START_SECONDS + data.steps * step + setting.evaluations(data) * judged
+
+
+# From the start of the process to the first step: imports, mostly.
+START_SECONDS = 8.0
+
+
+def shape_and_job(recipe: Recipe, data: DataShape, *, gpu: bool) -> tuple[Shape, Job]:
+    """The shape and the job of a recipe on given data, for live bars: nothing is read anew."""
+    setting = setting_of(recipe, gpu=gpu)
+    return setting.shape, setting.job(data)

@@ -1,0 +1,144 @@
+"""`kwtui train --preflight`: what a run will take, as bars or JSON; and the refusal before it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glossary.errors import UserError
+from glossary.i18n import _
+from glossary.text import printable
+from kwtui.columns import cells
+from kwtui.progress import duration
+
+if TYPE_CHECKING:
+    from engines.training.folder import RunFolder
+    from engines.training.preflight import Preflight
+    from engines.training.recipe import Recipe
+
+GIB = 2**30
+BAR = 40
+
+
+def show(recipe: Recipe, path: Path, as_json: bool) -> None:
+    """Print what a completed recipe will take; starts nothing."""
+    from engines.training.preflight import preflight
+
+    found = preflight(recipe, path if (path / "recipe.toml").is_file() else None)
+    if as_json:
+        sys.stdout.write(json.dumps(found.to_json(), ensure_ascii=False, indent=1) + "\n")
+        return
+    for line in lines(found):
+        sys.stdout.write(printable(line) + "\n")
+
+
+def guard(
+    recipe: Recipe, folder: RunFolder, *, new: bool, force: bool, queued: bool = False
+) -> None:
+    """Keep what is foretold in the run's folder; FailedError where it cannot fit, unless forced.
+
+    A `new` folder that is refused is removed again.
+    """
+    from engines.training.preflight import check, preflight
+    from engines.training.preflight_file import foretold, write_foretold
+
+    if foretold(folder.path):
+        return
+    try:
+        found = preflight(recipe, folder.path, trial=False)
+        if not force:
+            check(found, queued=queued)
+    except UserError:
+        if new:
+            shutil.rmtree(folder.path, ignore_errors=True)
+        raise
+    write_foretold(folder.path, found.to_json())
+
+
+def enqueue(folder: RunFolder, as_json: bool) -> None:
+    """Put a prepared run at the end of the queue of its workspace."""
+    from engines.training.queue import Conditions, Queue
+    from kwtui.commands._runs_queue import enqueue as put
+
+    run = folder.path.name
+    place = put(Queue(folder.path.parent), run, Conditions())
+    if as_json:
+        sys.stdout.write(json.dumps({"run": str(folder.path), "place": place}) + "\n")
+        return
+    said = _("{id} is number {place} of the queue.").format(id=run, place=place)
+    print(printable(said), file=sys.stderr)
+
+
+def lines(found: Preflight) -> list[str]:
+    """The preflight for people: a bar a device, the parts, time, disk, and what to change."""
+    said: list[str] = []
+    for device in found.devices:
+        name = device.name if device.index is None else f"GPU {device.index} {device.name}"
+        said.append(f"{name}  {bar(found.total, device.free, device.total)}")
+        said += [
+            _("  {user} holds {gib} GiB").format(
+                user=p["user"] or "?", gib=f"{(p['used'] or 0) / GIB:.1f}"
+            )
+            for p in device.others
+        ]
+    verdict = _("It fits.") if found.fits else _("It does not fit.")
+    said.append(verdict)
+    parts = {
+        _("weights"): found.estimate.weights,
+        _("adapters"): found.estimate.adapters,
+        _("gradients"): found.estimate.gradients,
+        _("optimizer"): found.estimate.optimizer,
+        _("activations"): found.estimate.activations,
+        _("logits"): found.estimate.logits,
+        _("evaluation"): found.estimate.evaluation,
+        _("passing"): found.estimate.temporary,
+        _("libraries and CUDA"): found.estimate.context,
+        _("reserve"): found.estimate.reserve,
+    }
+    wide = max(cells(name) for name in parts)
+    for name, size in parts.items():
+        if size >= 2**20:
+            said.append(f"  {name}{' ' * (wide - cells(name))}  {gib(size):>10}")
+    said += _about(found)
+    if found.proposals and not found.fits:
+        said.append(_("What saves memory:"))
+        for p in found.proposals:
+            mark = "*" if p.fits else " "
+            said.append(f" {mark} -{gib(p.saves)}  {p.title}: {p.options}")
+    return said + found.notes
+
+
+def _about(found: Preflight) -> list[str]:
+    data = found.data
+    batch = _("largest batch: {rows} x {length} tokens; {steps} steps of about {time} s")
+    step = "?" if found.step_seconds is None else f"{found.step_seconds:.2f}"
+    said = [
+        _("trained: {count} of {all} weights").format(
+            count=f"{found.trained:,}", all=f"{found.parameters:,}"
+        ),
+        batch.format(rows=data.rows, length=data.length, steps=data.steps, time=step),
+        _("disk: {need} of {free} free").format(need=gib(found.disk), free=gib(found.disk_free)),
+    ]
+    if found.seconds is not None:
+        said.append(_("time: about {time}").format(time=duration(found.seconds)))
+    return said
+
+
+def bar(need: int, free: int, total: int) -> str:
+    """What is taken now (-), what the run will take (#), what stays free (.), as one line."""
+    total = max(1, total)
+    taken = round(BAR * (total - free) / total)
+    ours = max(1, round(BAR * need / total))
+    inside = min(ours, BAR - taken)
+    over = "!" if need > free else ""
+    drawn = "-" * taken + "#" * inside + "." * (BAR - taken - inside)
+    text = _("{need} of {free} free").format(need=gib(need), free=gib(free))
+    return f"[{drawn}]{over} {text}"
+
+
+def gib(size: float) -> str:
+    """Bytes as GiB or MiB."""
+    return f"{size / GIB:.2f} GiB" if size >= GIB / 10 else f"{size / 2**20:.0f} MiB"

@@ -88,6 +88,27 @@ class FeedbackNote:
         return {"source": self.source, "word": self.word, "sentence": self.sentence}
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A glossary entry that stood in a prompt: `kind` is term or record, `how` it was found."""
+
+    kind: str
+    id: str
+    name: str
+    how: str
+    score: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of output lines."""
+        return {
+            "kind": self.kind,
+            "id": self.id,
+            "name": self.name,
+            "how": self.how,
+            "score": round(self.score, 4),
+        }
+
+
 _MEASURED = ("rounds", "truncated", "template", "prompt_tokens", "new_tokens", "seconds")
 
 
@@ -97,7 +118,8 @@ class Prediction:
 
     `valid`: the answer was a JSON array of strings. `ungrounded`: answered words that the text
     does not hold. `truncated`: the token limit cut the answer. `template`: how the messages were
-    rendered. `seconds`: wall-clock share of this text in its batch.
+    rendered. `seconds`: wall-clock share of this text in its batch. `entries`: what of the
+    glossary stood in its prompts, best first.
     """
 
     id: str
@@ -114,6 +136,7 @@ class Prediction:
     prompt_tokens: int = 0
     new_tokens: int = 0
     seconds: float = 0.0
+    entries: tuple[Entry, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The object of one output line of `kwtui extract`."""
@@ -132,6 +155,7 @@ class Prediction:
             "prompt_tokens": self.prompt_tokens,
             "new_tokens": self.new_tokens,
             "seconds": round(self.seconds, 4),
+            "entries": [entry.to_json() for entry in self.entries],
         }
 
     @classmethod
@@ -149,6 +173,7 @@ class Prediction:
             valid=values.get("valid", True) is not False,
             ungrounded=(*values.get("ungrounded", ()), *example.meta.get("ungrounded", ())),
             feedback=tuple(FeedbackNote(n["source"], n["word"], n["sentence"]) for n in notes),
+            entries=tuple(Entry(**entry) for entry in values.get("entries", ())),
             **known,
         )
 

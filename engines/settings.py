@@ -69,6 +69,10 @@ class StrategySettings(Section):
     """Show the model the glossary entries that the text needs."""
     glossary_limit: int = Field(default=8, ge=1, le=200)
     """Glossary entries in a prompt at most."""
+    records: Literal["terms", "records", "both"] = "terms"
+    """Terms, context records (chunks of drug data), or both in one ranking."""
+    glossary_tokens: int = Field(default=768, ge=16, le=100_000)
+    """Tokens of a prompt that glossary entries may take at most."""
     feedback_rounds: int = Field(default=0, ge=0, le=10)
     """Times the model may be asked again."""
     feedback_sources: list[Literal["missed", "excluded", "person"]] = Field(default_factory=list)
@@ -107,6 +111,51 @@ class ExtractionSettings(Section):
     """Longer texts are split at sentences into passages of at most so many code points."""
     passage_overlap: int = Field(default=120, ge=0, le=100_000)
     """Code points that two neighbouring passages share at most."""
+
+
+class GlossarySettings(Section):
+    """How terms and context records are found."""
+
+    embedding: str = ""
+    """Folder of an embedding model (sentence-transformers); empty: the small embedded one."""
+    device: str = Field(default="cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$")
+    """Where that model runs."""
+
+
+class RecordTerms(Section):
+    """A field of drug data whose values become terms."""
+
+    field: str
+    """Name of the field."""
+    category: str = ""
+    """Category of the terms."""
+    aliases: list[str] = Field(default_factory=list)
+    """Fields with other names of the same thing."""
+    definition: str = ""
+    """A template for the definition."""
+    split: str = ""
+    """What stands between several names in one value."""
+    product: bool = False
+    """Product names: the brand becomes the term."""
+    form: str = ""
+    """Category for the dosage form in a product's name; empty: no term."""
+    ingredient: str = ""
+    """Category for the bracketed ingredient in a product's name; empty: no term."""
+
+
+class RecordPreset(Section):
+    """How rows of a file of drug data become context records and terms."""
+
+    title: str = ""
+    """Template for the record's title; fields stand in braces."""
+    lines: list[str] = Field(default_factory=list)
+    """Templates for its sentences; one with an empty field is left out."""
+    terms: list[RecordTerms] = Field(default_factory=list)
+    """Which fields become terms."""
+    keep: list[str] = Field(default_factory=list)
+    """Fields kept with the record as they are."""
+    where: dict[str, str] = Field(default_factory=dict)
+    """Only rows with these values."""
 
 
 class PlainTemplate(Section):
@@ -194,6 +243,9 @@ class Settings(Section):
     workspace: WorkspaceSettings = Field(default_factory=WorkspaceSettings)
     models: ModelsSettings = Field(default_factory=ModelsSettings)
     extraction: ExtractionSettings = Field(default_factory=ExtractionSettings)
+    glossary: GlossarySettings = Field(default_factory=GlossarySettings)
+    records: dict[str, RecordPreset] = Field(default_factory=dict)
+    """Presets of `kwtui glossary import --records NAME`."""
     plain_template: PlainTemplate = Field(default_factory=PlainTemplate)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     curation: CurationSettings = Field(default_factory=CurationSettings)

@@ -1,55 +1,144 @@
-"""Which terms a text needs: those that stand in it, then those whose letters nearly do."""
+"""What a text needs of a glossary: terms that stand in it, then what is near, and why.
+
+Near terms and context records come from two rankings each, n-grams and vectors, joined by
+reciprocal rank fusion (Cormack, Clarke and Büttcher 2009, k = 60).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from glossary.i18n import _
 from glossary.matching import Match
+from glossary.records import Record
 from glossary.term import Term, fold
 from glossary.text import normalise
 
 if TYPE_CHECKING:
+    from glossary.records import Records
     from glossary.store import Glossary
+    from glossary.vectors import Vectors
+
+How = Literal["exact", "linked", "ngram", "vector", "hybrid"]
+Which = Literal["terms", "records", "both"]
 
 MIN_SHARE = 0.5
+MIN_COSINE = 0.5
+# Records are whole sentences: a lower share of a text's n-grams already says something.
+MIN_RECORD_COSINE = 0.35
 # N-grams that arise only when spaces are dropped (근육 통) count a little less.
 _JOINED = 0.9
 _CANDIDATES = 64
+_FUSION = 60
+_QUERY = 1000
+_SAME = 0.8
+# Words of a text that are searched by n-grams at most: each costs about 3 ms at a million terms.
+_WORDS = 24
+_WORD = re.compile(r"[^\W_]+(?:[-·.][^\W_]+)*")
+_JOSA = re.compile(
+    r"(?<=[가-힣]{2})(?:은|는|이|가|을|를|의|에|와|과|도|로|만|에서|에게|으로|까지|부터|이나|입니다)\Z"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """A term for a text: `score` is 1 for an exact match, else the share of its n-grams found."""
+    """A term or a context record for a text, and why.
 
-    term: Term
+    `score` is 1 for a term that stands in the text, else the fused ranks, 1 at most and the higher
+    the better. `share`: the part of its n-grams that the text has; `cosine`: of the vectors;
+    `linked`: how many terms of the text a record names. Each 0 where it played no part.
+    """
+
+    term: Term | None
     score: float
-    how: Literal["exact", "ngram"]
-    match: Match | None
+    how: How
+    match: Match | None = None
+    record: Record | None = None
+    share: float = 0.0
+    cosine: float = 0.0
+    linked: int = 0
+
+    @property
+    def name(self) -> str:
+        """The canonical form of the term, or the record's title."""
+        if self.term is not None:
+            return self.term.canonical
+        return self.record.title if self.record is not None else ""
+
+    @property
+    def reason(self) -> str:
+        """Why it is here, as a sentence."""
+        if self.match is not None:
+            return _("stands in the text as '{surface}'").format(surface=self.match.surface)
+        parts = []
+        if self.linked:
+            parts.append(_("names {count} terms of the text").format(count=self.linked))
+        if self.share:
+            parts.append(_("n-grams {share}").format(share=f"{self.share:.2f}"))
+        if self.cosine:
+            parts.append(_("vectors {cosine}").format(cosine=f"{self.cosine:.2f}"))
+        return ", ".join(parts)
 
 
-def retrieve(glossary: Glossary, text: str, *, limit: int) -> list[Retrieved]:
-    """At most `limit` keyword terms for `text`: exact matches in order of appearance, then n-grams.
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What can be asked beside the glossary's own names: stored vectors, context records."""
+
+    vectors: Vectors | None = None
+    records: Records | None = None
+
+
+@dataclass(slots=True)
+class _Near:
+    """What the rankings say of one candidate."""
+
+    entry: Term | Record
+    rrf: float = 0.0
+    values: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def how(self) -> How:
+        if "linked" in self.values:
+            return "linked"
+        if "share" in self.values and "cosine" in self.values:
+            return "hybrid"
+        return "ngram" if "share" in self.values else "vector"
+
+
+def retrieve(
+    glossary: Glossary,
+    text: str,
+    *,
+    limit: int,
+    sources: Sources | None = None,
+    which: Which = "terms",
+) -> list[Retrieved]:
+    """At most `limit` entries for `text`, no two the same: terms that stand in it, then near ones.
 
     A term is near when at least half of the 2- and 3-grams of one of its spellings stand in the
-    text. The not-a-keyword list is left out: `excluded_in` gives it.
+    text, or its vector is close. A context record is near by the terms it names, n-grams and
+    vectors. With both, a quarter of the places is kept for records where there are any. The
+    not-a-keyword list is left out: `excluded_in` gives it.
     """
-    clean = normalise(text)
-    found: dict[str, Retrieved] = {}
-    for match in glossary.matcher().find(clean):
-        found.setdefault(match.term.id, Retrieved(match.term, 1.0, "exact", match))
-    exact = list(found.values())[: max(limit, 0)]
-    if len(exact) >= limit:
-        return exact
-    # A term whose letters stand there but are no word, or part of a longer term, is not near.
-    literal = {match.term.id for match in glossary.matcher().find_all(clean)}
-    near = [
-        Retrieved(term, score, "ngram", None)
-        for term, score in _near(glossary, clean, max(_CANDIDATES, 8 * limit))
-        if term.id not in literal
-    ]
-    return exact + near[: limit - len(exact)]
+    if limit < 1:
+        return []
+    clean, sources = normalise(text), sources or Sources()
+    matches = glossary.matcher().find(clean)
+    exact: dict[str, Retrieved] = {}
+    for match in matches:
+        exact.setdefault(match.term.id, Retrieved(match.term, 1.0, "exact", match))
+    records = _near_records(sources, clean, list(exact), limit) if which != "terms" else []
+    if which == "records":
+        return records[:limit]
+    kept = min(len(records), max(1, limit // 4)) if records else 0
+    first = list(exact.values())[: limit - kept]
+    room = limit - len(first)
+    terms = _near_terms(glossary, sources, clean, matches, limit) if room > 0 else []
+    rest = sorted([*terms, *records], key=lambda found: -found.score)
+    return [*first, *_some(rest, room, kept)]
 
 
 def excluded_in(glossary: Glossary, text: str) -> list[Match]:
@@ -67,16 +156,129 @@ def search_terms(glossary: Glossary, text: str, limit: int) -> list[Term]:
     return list(dict.fromkeys([*named, *near]))[:limit]
 
 
-def _near(glossary: Glossary, text: str, candidates: int) -> list[tuple[Term, float]]:
+def _some(ranked: Sequence[Retrieved], room: int, records: int) -> list[Retrieved]:
+    """The best `room` of these, at least `records` records among them."""
+    chosen = list(ranked[:room])
+    spare = [one for one in ranked[room:] if one.record is not None]
+    missing = records - sum(one.record is not None for one in chosen)
+    for one in spare[: max(0, missing)]:
+        last = max(i for i, there in enumerate(chosen) if there.record is None)
+        del chosen[last]
+        chosen.append(one)
+    return chosen
+
+
+def _near_terms(
+    glossary: Glossary,
+    sources: Sources,
+    text: str,
+    matches: Sequence[Match],
+    limit: int,
+) -> list[Retrieved]:
+    """Terms that do not stand in the text, the best of both rankings first."""
+    # A term whose letters stand there but are no word, or part of a longer term, is not near.
+    literal = {m.term.id for m in glossary.matcher().find_all(text) if _as_written(m)}
+    candidates = max(_CANDIDATES, 8 * limit)
+    near: dict[str, _Near] = {}
+    literal |= {match.term.id for match in matches}
+    ngrams = _by_ngrams(glossary, text, _open_words(text, matches), candidates)
+    _rank(near, ((t.id, t, s) for t, s in ngrams if t.id not in literal), "share")
+    if sources.vectors is not None:
+        found = sources.vectors.search(text[:_QUERY], candidates, kind="t")
+        close = [(id_, cosine) for id_, cosine in found if cosine >= MIN_COSINE]
+        terms = [(glossary.get(id_), cosine) for id_, cosine in close if id_ not in literal]
+        ranked = ((t.id, t, c) for t, c in terms if t is not None and t.keyword)
+        _rank(near, ranked, "cosine")
+    rankings = 1 if sources.vectors is None else 2
+    return [
+        Retrieved(
+            one.entry,
+            one.rrf / rankings,
+            one.how,
+            share=one.values.get("share", 0.0),
+            cosine=one.values.get("cosine", 0.0),
+        )
+        for one in sorted(near.values(), key=lambda item: -item.rrf)
+        if isinstance(one.entry, Term)
+    ]
+
+
+def _near_records(sources: Sources, text: str, terms: Sequence[str], limit: int) -> list[Retrieved]:
+    """Records by the terms they name, n-grams and vectors, without near copies of each other."""
+    if sources.records is None or not text.strip():
+        return []
+    near: dict[str, _Near] = {}
+    candidates, named = max(_CANDIDATES, 4 * limit), set(terms)
+    linked = sources.records.naming(terms, candidates)
+    _rank(near, ((r.id, r, float(len(named & set(r.terms)))) for r in linked), "linked")
+    grams = _ngrams([fold(text)])
+    shares = [(r, _overlap(r, grams)) for r, _bm25 in sources.records.search(text, candidates)]
+    _rank(near, ((r.id, r, share) for r, share in shares if share >= MIN_SHARE), "share")
+    if sources.vectors is not None:
+        found = sources.vectors.search(text[:_QUERY], candidates, kind="r")
+        close = dict(pair for pair in found if pair[1] >= MIN_RECORD_COSINE)
+        there = sources.records.get(close)
+        _rank(near, ((i, there[i], c) for i, c in close.items() if i in there), "cosine")
+    chosen: list[Retrieved] = []
+    kept: list[frozenset[str]] = []
+    for one in sorted(near.values(), key=lambda item: -item.rrf):
+        assert isinstance(one.entry, Record)
+        own = _ngrams([fold(one.entry.text)])
+        if len(chosen) < limit and not any(_jaccard(own, other) >= _SAME for other in kept):
+            kept.append(own)
+            chosen.append(_retrieved_record(one, one.entry))
+    return chosen
+
+
+def _retrieved_record(one: _Near, record: Record) -> Retrieved:
+    return Retrieved(
+        None,
+        one.rrf / 3,
+        one.how,
+        record=record,
+        share=one.values.get("share", 0.0),
+        cosine=one.values.get("cosine", 0.0),
+        linked=int(one.values.get("linked", 0.0)),
+    )
+
+
+def _rank(
+    near: dict[str, _Near], ranked: Iterable[tuple[str, Term | Record, float]], name: str
+) -> None:
+    """Add one ranking, the best first: reciprocal ranks, 1 for the first place."""
+    for rank, (key, entry, value) in enumerate(ranked, start=1):
+        one = near.setdefault(key, _Near(entry))
+        one.rrf += (_FUSION + 1) / (_FUSION + rank)
+        one.values[name] = value
+
+
+def _open_words(text: str, matches: Sequence[Match]) -> str:
+    """The words of the text in which no term was found, each once, without josa, as a query."""
+    found: dict[str, None] = {}
+    ends = {place for match in matches for place in range(match.start, match.end)}
+    for word in _WORD.finditer(text):
+        if word.start() not in ends:
+            found.setdefault(_JOSA.sub("", word.group()))
+    return " ".join(list(found)[:_WORDS])
+
+
+def _by_ngrams(
+    glossary: Glossary, text: str, query: str, candidates: int
+) -> list[tuple[Term, float]]:
     plain = _ngrams([fold(text)])
     joined = _ngrams([fold("".join(text.split()))]) - plain
     scored = [
         (term, max(_share(surface, plain, joined) for surface in term.surfaces), bm25)
-        for term, bm25 in glossary.ngram_search(text, candidates)
+        for term, bm25 in (glossary.ngram_search(query, candidates) if query else ())
         if term.keyword
     ]
     scored.sort(key=lambda item: (-item[1], -item[2], item[0].canonical))
     return [(term, share) for term, share, bm25 in scored if share >= MIN_SHARE]
+
+
+def _as_written(match: Match) -> bool:
+    surface = fold(match.surface)
+    return any(fold(normalise(own)) == surface for own in match.term.surfaces)
 
 
 def _share(surface: str, plain: frozenset[str], joined: frozenset[str]) -> float:
@@ -84,6 +286,17 @@ def _share(surface: str, plain: frozenset[str], joined: frozenset[str]) -> float
     if not wanted:
         return 0.0
     return (len(wanted & plain) + _JOINED * len(wanted & joined)) / len(wanted)
+
+
+def _overlap(record: Record, grams: frozenset[str]) -> float:
+    """The part of the title's or the text's n-grams that are shared, whichever is more."""
+    title, body = _ngrams([fold(record.title)]), _ngrams([fold(record.text)])
+    of_title = len(title & grams) / len(title) if title else 0.0
+    return max(of_title, len(body & grams) / (min(len(body), len(grams)) or 1))
+
+
+def _jaccard(left: frozenset[str], right: frozenset[str]) -> float:
+    return len(left & right) / (len(left | right) or 1)
 
 
 def _ngrams(texts: Iterable[str]) -> frozenset[str]:

@@ -18,6 +18,7 @@ from engines.extraction.prompt import (
 )
 from engines.extraction.strategy import kinds_of
 from engines.extraction.support import Support, is_excluded, support_for, wanted_categories
+from engines.models.chat import control_tokens
 from engines.records import FeedbackNote
 from engines.settings import StrategySettings
 from glossary.errors import UserError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from engines.models.chat import Message, PlainTemplate, Rendered
     from engines.models.loading import LoadedModel
     from glossary.matching import Match
+    from glossary.retrieval import Sources
     from glossary.store import Glossary
 
 Cancelled = Callable[[], bool]
@@ -76,6 +78,7 @@ class Asker:
         *,
         glossary: Glossary | None = None,
         cases: Cases | None = None,
+        sources: Sources | None = None,
         plain: PlainTemplate | None = None,
         prompts: Path | None = None,
         passage_chars: int = 1200,
@@ -85,6 +88,8 @@ class Asker:
         self._loaded = loaded
         self._glossary = glossary
         self._cases = cases
+        self._sources = sources
+        self._marks = control_tokens(loaded.tokenizer)
         self._plain = plain
         self._plain_stop = (plain.separator,) if plain is not None and plain.separator else ()
         self._template = strategy_template(strategy, prompts)
@@ -159,9 +164,12 @@ class Asker:
         """The questions that ask to rewrite each passage."""
         passages = {id(question.passage): question for question in questions}
         return [
-            replace(q, messages=_user(self._cleaner.render(PromptFields(q.passage.text))))
+            replace(q, messages=_user(self._clean_prompt(q.passage.text)))
             for q in passages.values()
         ]
+
+    def _clean_prompt(self, text: str) -> str:
+        return self._cleaner.render(PromptFields(text).fenced(self._marks))
 
     def answer(
         self,
@@ -257,6 +265,9 @@ class Asker:
     def _tokens(self, text: str) -> list[int]:
         return list(self._loaded.tokenizer.encode(text, add_special_tokens=False))
 
+    def _count(self, text: str) -> int:
+        return len(self._tokens(text))
+
     def _kind_sets(self) -> list[tuple[tuple[str, str], ...]]:
         if self._strategy.passes == "by_kind":
             return [(kind,) for kind in self._kinds]
@@ -308,7 +319,8 @@ class Asker:
             definitions=tuple(definitions.items()),
             notes=tuple(strategy.notes),
             cases=tuple((case.text, answer_json(case.keywords)) for case in cases),
-        )
+            records=support.records,
+        ).fenced(self._marks)
 
     def _size(self, fields: PromptFields) -> int:
         rendered = _user(self._template.render(fields))
@@ -343,8 +355,11 @@ class Asker:
     def _support(self, text: str) -> Support:
         """The glossary's word on `text`; the latest is kept, since it is asked for twice."""
         if text != self._supported[0]:
-            found = support_for(self._strategy, self._glossary, text, self._categories)
-            self._supported = (text, found)
+            found = support_for(
+                self._strategy, self._glossary, text, self._categories, self._sources
+            )
+            fitting = found.within(self._strategy.glossary_tokens, self._count)
+            self._supported = (text, fitting)
         return self._supported[1]
 
     def _excess(self, text: str) -> int:

@@ -23,6 +23,7 @@ from glossary.text import normalise
 if TYPE_CHECKING:
     from engines.extraction.cases import Cases
     from engines.models.loading import LoadedModel
+    from glossary.retrieval import Sources
     from glossary.store import Glossary
 
 BATCHES_A_CHUNK = 4
@@ -47,6 +48,7 @@ class Extractor:
         glossary: Glossary | None = None,
         cases: Cases | None = None,
         tagger: Tagger | None = None,
+        sources: Sources | None = None,
         settings: Settings | None = None,
         prompts: Path | None = None,
     ) -> None:
@@ -65,7 +67,7 @@ class Extractor:
         self._asker = None
         if strategy.kind == "model":
             self._asker = _asker(
-                strategy_name, strategy, loaded, glossary, cases, settings, prompts
+                strategy_name, strategy, loaded, glossary, cases, sources, settings, prompts
             )
         self._model = loaded.name if loaded is not None and self._asker else ""
         self._tagger = tagger
@@ -224,6 +226,7 @@ class Extractor:
             prompt_tokens=sum(question.prompt_tokens for question in questions),
             new_tokens=sum(question.new_tokens for question in questions),
             seconds=job.seconds,
+            entries=tuple(dict.fromkeys(e for q in questions for e in q.support.entries)),
         )
 
     def _grounded(self, question: Question) -> tuple[tuple[Keyword, ...], list[str]]:
@@ -275,6 +278,7 @@ def _asker(
     loaded: LoadedModel | None,
     glossary: Glossary | None,
     cases: Cases | None,
+    sources: Sources | None,
     settings: Settings | None,
     prompts: Path | None,
 ) -> Asker:
@@ -287,6 +291,7 @@ def _asker(
         loaded,
         glossary=glossary,
         cases=cases,
+        sources=sources,
         plain=settings.plain_template,
         prompts=prompts,
         passage_chars=settings.extraction.passage_chars,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engines.extraction.cases import Cases
     from engines.extraction.crf import CharacterCRF
     from engines.models.loading import LoadedModel
+    from glossary.retrieval import Sources
     from glossary.store import Glossary
 
 
@@ -34,6 +35,7 @@ class Opener:
         self._workspace = workspace
         self._models: dict[Path, LoadedModel] = {}
         self._glossary: Glossary | None = None
+        self._sources: Sources | None = None
         self._cases: Cases | None = None
         self._cases_position: str | None = None
 
@@ -59,6 +61,7 @@ class Opener:
             glossary=glossary,
             cases=cases,
             tagger=tagger,
+            sources=self._open_sources() if glossary is not None and path else None,
             settings=self._settings,
             prompts=prompts,
         )
@@ -66,6 +69,8 @@ class Opener:
     def refresh(self) -> bool:
         """See what other processes wrote; True when extractors made before are out of date."""
         changed = self._glossary is not None and self._glossary.refresh()
+        if changed:
+            self._sources = None
         if self._workspace is not None and self._cases_position is not None:
             moved = _corpus_position(self._workspace) != self._cases_position
             self._cases = None if moved else self._cases
@@ -149,6 +154,16 @@ class Opener:
 
             self._glossary = Glossary.open(path)
         return self._glossary
+
+    def _open_sources(self) -> Sources | None:
+        """Vectors and context records of the glossary; notes say what is missing in them."""
+        if self._sources is None and self._glossary is not None:
+            from engines.finding import open_sources
+
+            root = self._workspace.root if self._workspace else None
+            self._sources, notes = open_sources(self._glossary, self._settings, root)
+            self.notes += notes
+        return self._sources
 
     def _open_crf(self, name: str) -> CharacterCRF:
         from engines.extraction.learned import learned_crf

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -39,7 +39,7 @@ class PromptFields:
     """What a template may use: the variables of the default prompt, by these names.
 
     `kinds` and `definitions` are pairs (name, description or ""), `cases` are pairs
-    (text, answer as compact JSON).
+    (text, answer as compact JSON), `records` pairs (title or "", text) of context records.
     """
 
     text: str
@@ -49,6 +49,22 @@ class PromptFields:
     definitions: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     cases: tuple[tuple[str, str], ...] = ()
+    records: tuple[tuple[str, str], ...] = ()
+
+    def fenced(self, marks: Sequence[str]) -> PromptFields:
+        """The same with every one of `marks` (a model's control tokens) taken apart in what others
+        wrote: texts, terms, definitions, records. Nothing in them can then end a turn.
+        """
+        if not marks:
+            return self
+        return replace(
+            self,
+            text=fence(self.text, marks),
+            exclude=tuple(fence(word, marks) for word in self.exclude),
+            definitions=_fenced(self.definitions, marks),
+            cases=tuple((fence(text, marks), answer) for text, answer in self.cases),
+            records=_fenced(self.records, marks),
+        )
 
     def variables(self) -> dict[str, object]:
         """The same, normalised: every value but the texts is one line."""
@@ -60,6 +76,7 @@ class PromptFields:
             "definitions": [(_line(term), _line(words)) for term, words in self.definitions],
             "notes": [_line(note) for note in self.notes],
             "cases": [(normalise(text), _line(answer)) for text, answer in self.cases],
+            "records": [(_line(title), _line(text)) for title, text in self.records],
         }
 
 
@@ -80,6 +97,14 @@ class PromptTemplate:
             return self.template.render(fields.variables())
         except _TEMPLATE_ERRORS as error:
             raise UserError(_render_sentence(self.source, error)) from error
+
+
+def fence(text: str, marks: Iterable[str]) -> str:
+    """`text` with a space inside every one of `marks`, so that no tokenizer reads it as one."""
+    for mark in marks:
+        if len(mark) > 1 and mark in text:
+            text = text.replace(mark, f"{mark[0]} {mark[1:]}")
+    return text
 
 
 def answer_json(words: Iterable[str]) -> str:
@@ -154,6 +179,12 @@ def _environment() -> ImmutableSandboxedEnvironment:
     )
     environment.filters["oneline"] = _line
     return environment
+
+
+def _fenced(
+    pairs: tuple[tuple[str, str], ...], marks: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
+    return tuple((fence(one, marks), fence(other, marks)) for one, other in pairs)
 
 
 def _line(text: str) -> str:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engines.extraction.dictionary import keyword_of
 from engines.extraction.strategy import kinds_of
-from engines.records import Keyword, occurrences
+from engines.records import Entry, Keyword, occurrences
 from engines.settings import StrategySettings
 from glossary.term import Term
 
 if TYPE_CHECKING:
     from glossary.matching import Match
+    from glossary.retrieval import Retrieved, Sources
     from glossary.store import Glossary
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry as it stands in a prompt: a term with its definition, or a record."""
+
+    entry: Entry
+    name: str
+    text: str
+
+    @property
+    def record(self) -> bool:
+        """Whether it is a context record."""
+        return self.entry.kind == "record"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +39,41 @@ class Support:
     `forms` maps a canonical form that the text does not hold to the place of its alias.
     """
 
-    definitions: tuple[tuple[str, str], ...] = ()
+    lines: tuple[Line, ...] = ()
     excluded: frozenset[str] = frozenset()
     hits: tuple[Match, ...] = ()
     forms: tuple[tuple[str, Match], ...] = ()
+
+    @property
+    def definitions(self) -> tuple[tuple[str, str], ...]:
+        """Terms with their definitions."""
+        return tuple((line.name, line.text) for line in self.lines if not line.record)
+
+    @property
+    def records(self) -> tuple[tuple[str, str], ...]:
+        """Context records as (title, text)."""
+        return tuple((line.name, line.text) for line in self.lines if line.record)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What stands in the prompt, best first."""
+        return tuple(line.entry for line in self.lines)
+
+    def within(self, budget: int, size: Callable[[str], int]) -> Support:
+        """The lines that fit into `budget` by `size`, best first.
+
+        A term whose definition does not fit goes without it, a record not at all.
+        """
+        kept: list[Line] = []
+        for line in self.lines:
+            shorter = [] if line.record else [replace(line, text="")]
+            for one in (line, *shorter):
+                cost = size(f"- {one.name}: {one.text}\n")
+                if cost <= budget:
+                    kept.append(one)
+                    budget -= cost
+                    break
+        return replace(self, lines=tuple(kept))
 
 
 def support_for(
@@ -35,10 +81,11 @@ def support_for(
     glossary: Glossary | None,
     text: str,
     categories: frozenset[str] = frozenset(),
+    sources: Sources | None = None,
 ) -> Support:
     """Retrieve what `strategy` wants to know about normalised `text`; empty without a glossary.
 
-    `categories`: those of `wanted_categories`.
+    `categories`: those of `wanted_categories`. `sources`: vectors and context records.
     """
     if glossary is None or not strategy.glossary or not text:
         return Support()
@@ -47,13 +94,14 @@ def support_for(
     hits = glossary.matcher().find(text, boundaries=strategy.boundaries)
     wanted = tuple(hit for hit in hits if _wanted(hit.term, categories))
     forms = {h.term.canonical: h for h in reversed(wanted) if h.term.canonical not in text}
-    lines: dict[str, str] = {}
-    for found in retrieve(glossary, text, limit=strategy.glossary_limit):
-        if found.term.keyword and _wanted(found.term, categories):
-            surface = found.match.surface if found.match is not None else found.term.canonical
-            lines.setdefault(surface, _definition(strategy, found.term, surface))
+    lines: dict[str, Line] = {}
+    limit, which = strategy.glossary_limit, strategy.records
+    for found in retrieve(glossary, text, limit=limit, sources=sources, which=which):
+        if found.term is None or (found.term.keyword and _wanted(found.term, categories)):
+            line = _line_of(strategy, found)
+            lines.setdefault(line.name if found.term else f"record {line.entry.id}", line)
     return Support(
-        definitions=tuple(lines.items()),
+        lines=tuple(lines.values()),
         excluded=frozenset(hit.surface for hit in excluded_in(glossary, text)),
         hits=wanted,
         forms=tuple(forms.items()) if strategy.allow_canonical else (),
@@ -120,6 +168,17 @@ def wanted_categories(strategy: StrategySettings, glossary: Glossary | None) -> 
 
 def _wanted(term: Term, categories: frozenset[str]) -> bool:
     return not categories or not term.category or term.category in categories
+
+
+def _line_of(strategy: StrategySettings, found: Retrieved) -> Line:
+    if found.term is None:
+        record = found.record
+        assert record is not None
+        entry = Entry("record", record.id, record.title, found.how, found.score)
+        return Line(entry, record.title, record.text)
+    surface = found.match.surface if found.match is not None else found.term.canonical
+    entry = Entry("term", found.term.id, found.term.canonical, found.how, found.score)
+    return Line(entry, surface, _definition(strategy, found.term, surface))
 
 
 def _definition(strategy: StrategySettings, term: Term, surface: str) -> str:

@@ -6,6 +6,7 @@ tokens it is later asked with.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypedDict
@@ -57,6 +58,9 @@ class DefaultPlain:
 
 # What ends a turn in the chat formats of Gemma, ChatML (Qwen), Llama 3 and Phi.
 _TURN_ENDS = ("<end_of_turn>", "<|im_end|>", "<|eot_id|>", "<|end|>", "<turn|>")
+
+
+_MARK = re.compile(r"[<\[|].*[A-Za-z].*[>\]|]")
 
 
 def fold_system(messages: Sequence[Message]) -> list[Message]:
@@ -125,6 +129,18 @@ def encode(tokenizer: Any, rendered: Rendered) -> list[int]:
     if adds_bos and ids[:1] != [bos]:
         ids = [bos, *ids]
     return ids
+
+
+def control_tokens(tokenizer: Any) -> tuple[str, ...]:
+    """What steers a model when it stands in a prompt: the special tokens and the ends of turns."""
+    found = dict.fromkeys(str(token) for token in getattr(tokenizer, "all_special_tokens", ()))
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    found |= dict.fromkeys(str(token) for token in added.values() if token.special)
+    found |= dict.fromkeys(end for end in _TURN_ENDS if _is_token(tokenizer, end))
+    starts = ("<start_of_turn>", "<|im_start|>", "<|start_header_id|>", "<|end_header_id|>")
+    found |= dict.fromkeys(start for start in starts if _is_token(tokenizer, start))
+    # Pieces such as "[]" that a tokenizer calls special steer nothing.
+    return tuple(mark for mark in found if _MARK.fullmatch(mark))
 
 
 def encode_answer(tokenizer: Any, rendered: Rendered, answer: str) -> list[int]:

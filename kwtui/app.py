@@ -224,6 +224,18 @@ class Workbench(Looks, App[None]):
         if len(self.screen_stack) == 1:
             await self.show_pane(pane)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The key of a tab gives way to windows, and to the pane in front where it has that key."""
+        if action != "pane":
+            return super().check_action(action, parameters)
+        return len(self.screen_stack) == 1 and not self._taken(self.spec(str(parameters[0])).key)
+
+    def _taken(self, key: str) -> bool:
+        if not self.current:
+            return False
+        own = self.pane._bindings.key_to_bindings.get(key, ())
+        return any(self.pane.check_action(binding.action, ()) for binding in own)
+
     async def action_next_pane(self) -> None:
         """Show the next pane."""
         ids = [spec.id for spec in self.specs]

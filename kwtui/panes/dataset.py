@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from kwtui.panes.dataset_label import LabelView
     from kwtui.panes.dataset_view import DatasetView
 
-GOAL = 2000
 _HEARTBEAT = 60.0
 _VIEWS = {
     "label": ("kwtui.panes.dataset_label", "LabelView"),
@@ -42,7 +41,7 @@ class DatasetPane(Pane):
         super().__init__()
         self.store: Store | None = None
         self.view: DatasetView | None = None
-        self.goal = GOAL
+        self.goal = 0
         self.wanted: Filter | None = None
         self._views: dict[str, DatasetView] = {}
         self._wanted = "label"
@@ -62,6 +61,10 @@ class DatasetPane(Pane):
             return getattr(view, name)
         raise AttributeError(name)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only the keys that the view in front has."""
+        return hasattr(self, f"action_{action}")
+
     @property
     def busy(self) -> bool:
         """Whether the view still waits for something."""
@@ -75,7 +78,9 @@ class DatasetPane(Pane):
     async def _open(self) -> None:
         try:
             if self.store is None:
-                self.store = Store(self.bench.workspace, annotator())
+                chosen = (await self.bench.settings()).curation
+                self.goal = chosen.goal
+                self.store = Store(self.bench.workspace, chosen.annotator or login())
                 self._timer = self.set_interval(_HEARTBEAT, self._beat)
             if not self.store.exists:
                 self._without_corpus()
@@ -119,8 +124,12 @@ class DatasetPane(Pane):
 
     async def label_text(self, text_id: str) -> None:
         """Show one text in the labeling view."""
+        await (await self.labeling()).go_to(text_id)
+
+    async def labeling(self) -> LabelView:
+        """The labeling view, brought to the front."""
         await self.show_view("label")
-        await cast("LabelView", self.view).go_to(text_id)
+        return cast("LabelView", self.view)
 
     def label_view(self) -> LabelView | None:
         """The labeling view, if it was shown already."""
@@ -227,8 +236,8 @@ def statuses() -> dict[str, str]:
     }
 
 
-def annotator() -> str:
-    """Who labels: the login."""
+def login() -> str:
+    """Who labels where the settings name nobody."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -236,6 +236,20 @@ class LabelView(TermActions, ChoiceActions, DatasetView):
             self.draft.go((event.start, event.end))
             await self._mark(self.draft.toggled((event.start, event.end)))
 
+    async def action_search(self) -> None:
+        """Look for texts in the list."""
+        await self.pane.show_view("list")
+        await self.run_in_list("search")
+
+    async def action_filter(self) -> None:
+        """Choose in the list which texts are worked on."""
+        await self.pane.show_view("list")
+        await self.run_in_list("filter")
+
+    async def run_in_list(self, verb: str) -> None:
+        """Do what a key of the list does."""
+        await self.app.run_action(verb, self.pane.view)
+
     async def action_clear(self) -> None:
         """Take every label off."""
         await self._mark({})

@@ -188,6 +188,10 @@ class Store:
         save = partial(_label, text.id, self.annotator, keywords, status, note, text.base)
         return await self.run(save)
 
+    async def adjudicate(self, text_id: str, keywords: Sequence[Keyword]) -> int:
+        """Settle a text that people labeled differently; returns the event."""
+        return await self.run(lambda corpus: corpus.adjudicate(text_id, self.annotator, keywords))
+
     async def undo(self) -> Undone | None:
         """Take back this annotator's latest change."""
         return await self.run(lambda corpus: corpus.undo(self.annotator))

@@ -28,6 +28,11 @@ quick (kwtui.services.quick.QuickService), for whoever labels:
     use(sources)                             which sources are offered
 learner (kwtui.services.learner.LearnerService):
     learn(rank=2000) -> (texts, ranked)      trains the quick model at low priority
+review (kwtui.services.review.ReviewService), over all labels:
+    agreement() -> engines.corpus.agreement.Agreement
+    disputes(limit=500) -> tuple[engines.corpus.agreement.Dispute, ...]
+    check(names=(), limit=200) -> Checked    progress: stages
+    label(surface, annotator) -> int         unlabel(surface, annotator) -> int: texts changed
 """
 
 SERVICES = {
@@ -35,4 +40,5 @@ SERVICES = {
     "glossary": ("kwtui.services.glossary", "GlossaryService"),
     "quick": ("kwtui.services.quick", "QuickService"),
     "learner": ("kwtui.services.learner", "LearnerService"),
+    "review": ("kwtui.services.review", "ReviewService"),
 }

@@ -99,10 +99,10 @@ class QuickService:
 
     def _open_glossary(self, space: Workspace) -> None:
         if self._glossary is None:
-            if not space.glossary_path.exists():
-                return
-            from glossary.store import Glossary
+            from glossary.store import Glossary, exists
 
+            if not exists(space.glossary_path):
+                return
             self._glossary = Glossary.open(space.glossary_path)
         else:
             self._glossary.refresh()

@@ -60,7 +60,7 @@ def _fit(text: str, start: int, width: int) -> tuple[int, list[int]]:
     return len(text), cells
 
 
-def _drawn(text: str) -> str:
+def drawn(text: str) -> str:
     """The text for a terminal, letter for letter: what could steer it is a question mark."""
     return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
@@ -145,7 +145,7 @@ class SpanEditor(Lines, can_focus=True):
     def _text_of(self, row: Row) -> Content:
         draft = self.draft
         assert draft is not None
-        content = Content(_drawn(draft.text[row.start : row.end]))
+        content = Content(drawn(draft.text[row.start : row.end]))
         spans = [(c.span, OFFERED) for c in draft.numbered]
         spans += [(span, LABEL) for span in draft.labels]
         spans.append((draft.cursor if self._from is None else (self._from, draft.end), CURSOR))

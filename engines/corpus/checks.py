@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from engines.corpus import duplicates
@@ -130,7 +130,7 @@ def _result(name: str, findings: Iterable[Finding], limit: int) -> Result:
 
 
 def uneven(examples: Sequence[Example]) -> list[Uneven]:
-    """Surfaces labeled here and not there, the most even ones (likely errors) first.
+    """Surfaces labeled here and not there, those that one side leads by most first.
 
     A place counts where the letters are a word (glossary.matching) and no label covers them.
     """
@@ -140,12 +140,19 @@ def uneven(examples: Sequence[Example]) -> list[Uneven]:
     for example in examples:
         for hit in _unlabeled(example, matcher):
             places[hit.surface].append(hit)
-    found = [
-        Uneven(surface, labeled[surface], len({p.id for p in hits}), tuple(hits))
-        for surface, hits in places.items()
-        if surface in labeled
-    ]
-    return sorted(found, key=lambda u: (-min(u.labeled, u.unlabeled), u.surface))
+    found = []
+    for surface, hits in places.items():
+        if surface not in labeled:
+            continue
+        left_out = len({hit.id for hit in hits})
+        note = f"{labeled[surface]} : {left_out}"
+        noted = tuple(replace(hit, note=note) for hit in hits)
+        found.append(Uneven(surface, labeled[surface], left_out, noted))
+    return sorted(found, key=lambda u: (-_lead(u), -u.labeled, u.surface))
+
+
+def _lead(one: Uneven) -> float:
+    return max(one.labeled, one.unlabeled) / min(one.labeled, one.unlabeled)
 
 
 def _unlabeled(example: Example, matcher: Matcher) -> Iterator[Finding]:

@@ -3,8 +3,8 @@
 A file of patterns (TOML) holds `patterns` and may hold `slots`, `fillers`, `count` and `seed`:
 
     patterns = ["{약효}[과] {약효} 효과가 있는 {제형}형 의약품은 {대상}에게 {?맞다|맞습니다}."]
-    slots = {대상 = ["임산부", "노인"]}
-    fillers = {수 = ["2", "3"]}
+    slots = {"대상" = ["임산부", "노인"]}
+    fillers = {"수" = ["2", "3"]}
 
 `{약효}` is a word of that slot or category of the glossary and a keyword; a filler is none.
 `{=파스}` is a keyword as written, `{~파스타}` is none, `{?가|나}` is a choice. `[은]` after

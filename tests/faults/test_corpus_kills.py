@@ -118,7 +118,7 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, seed: int) -> Non
     check(path, acknowledged)
 
 
-@pytest.mark.soak
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_three_hundred_kills_of_one_corpus(tmp_path: Path) -> None:
     path = tmp_path / "corpus.sqlite"

@@ -2,6 +2,7 @@
 # make test   install and run every test
 # make lint   ruff, mypy --strict, import-linter
 # make bench  the benchmarks (ratios; they never fail on time)
+# make bench-gpu  those that need a GPU; each call goes on where the last one ended
 # make clean  remove .venv, build results and caches
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench clean install
+.PHONY: demo test lint bench bench-gpu clean install
 
 demo: $(STAMP)
 	$(BIN)/kwtui demo
@@ -25,6 +26,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	@set -e; for file in tests/benchmarks/*.py; do echo "== $$file"; $(BIN)/python -P $$file; done
+
+bench-gpu: $(STAMP)
+	@set -e; for file in tests/benchmarks/gpu/*.py; do echo "== $$file"; $(BIN)/python -P $$file; done
 
 install: $(STAMP)
 

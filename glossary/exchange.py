@@ -1,4 +1,4 @@
-"""Glossaries as files: CSV, TSV, XLSX, JSONL and plain lists, in and out.
+"""Glossaries as files: CSV, TSV, XLSX, JSONL, TBX and plain lists, in and out.
 
 A row that cannot be read is reported with its line number, the others are read all the same.
 """
@@ -8,64 +8,26 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
+from glossary.columns import FIELDS, HEADERS, Table, places, plain
 from glossary.encoding import decode
 from glossary.errors import FailedError, UserError
 from glossary.i18n import _
-from glossary.term import Term, key
+from glossary.tbx import dump_tbx, read_tbx
+from glossary.term import Term
+from glossary.term_file import BadRow, TermFile, combine, listed
 
-FORMATS = ("csv", "tsv", "xlsx", "jsonl", "txt")
-FIELDS = (
-    "id", "canonical", "aliases", "definition", "category", "language", "source", "notes",
-    "keyword", "created", "updated", "author",
-)  # fmt: skip
+__all__ = [
+    "FIELDS", "FORMATS", "BadRow", "TermFile", "combine", "dump", "format_of", "read_terms",
+    "show_table", "write_terms",
+]  # fmt: skip
 
-# Headers that are understood, compared without case, spaces and marks.
-_HEADERS: Mapping[str, str] = {
-    **dict.fromkeys(("canonical", "term", "word", "용어", "표제어", "단어", "용어명"), "canonical"),
-    **dict.fromkeys(("명칭", "이름", "name", "targetstring", "유형명"), "canonical"),
-    **dict.fromkeys(("aliases", "alias", "synonyms", "synonym", "sourcestring"), "aliases"),
-    **dict.fromkeys(("동의어", "유의어", "별칭", "이형", "이형태", "다른이름"), "aliases"),
-    **dict.fromkeys(("definition", "description", "정의", "설명", "뜻", "의미"), "definition"),
-    **dict.fromkeys(("category", "type", "class", "kind", "분류", "범주", "종류"), "category"),
-    **dict.fromkeys(("language", "lang", "targetlang", "언어"), "language"),
-    **dict.fromkeys(("source", "출처"), "source"),
-    **dict.fromkeys(("notes", "note", "비고", "메모", "참고"), "notes"),
-    **dict.fromkeys(("keyword", "iskeyword", "키워드", "키워드여부"), "keyword"),
-    **{name: name for name in ("id", "created", "updated", "author")},
-}
-_SEPARATOR = re.compile(r"\s*[;|\n]\s*|\s*,\s+|(?<=[가-힣])\s*,\s*(?=[가-힣])")
-_NO = frozenset(["false", "no", "n", "0", "x", "아니오", "아니요", "제외"])
-_YES = frozenset(["true", "yes", "y", "1", "o", "예", "네"])
-
-
-@dataclass(frozen=True, slots=True)
-class BadRow:
-    """A row of a file that was not taken; lines count from 1."""
-
-    line: int
-    reason: str
-
-
-@dataclass(slots=True)
-class TermFile:
-    """What a file holds: terms with their lines and the fields given, and rows that are no terms.
-
-    `columns` maps our fields to the file's headers, `encoding` is what the bytes were.
-    """
-
-    terms: list[Term] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-    fields: list[frozenset[str]] = field(default_factory=list)
-    refused: list[BadRow] = field(default_factory=list)
-    columns: dict[str, str] = field(default_factory=dict)
-    encoding: str = ""
+FORMATS = ("csv", "tsv", "xlsx", "jsonl", "tbx", "txt")
+_SAMPLE = 5
 
 
 def read_terms(
@@ -73,20 +35,17 @@ def read_terms(
 ) -> TermFile:
     """Read terms from a file, its format by its ending; a repeated term is merged into the first.
 
-    `columns` names headers that are not understood by themselves ({"canonical": "품목"}). Raises
-    UserError for an unknown ending, unreadable bytes, or a table without a column for the term.
+    `columns` maps fields to headers that are not understood by themselves ({"canonical": "품목"}),
+    or to "" where a guess is wrong. Raises UserError for an unknown ending, unreadable bytes, or a
+    table without a column for the term.
     """
     form = format_of(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(_unreadable(path, error)) from error
-    if not data.strip():
-        raise UserError(_("{path} is empty: there is no term in it.").format(path=path))
+    data = _data(path)
     result = TermFile()
     if form == "xlsx":
-        rows = _xlsx_rows(data, path)
-        _take_table(result, rows, path, columns or {})
+        _take_table(result, _xlsx_rows(data, path), path, columns or {})
+    elif form == "tbx":
+        read_tbx(data, result, path)
     else:
         text, result.encoding = decode(data, encoding, where=str(path))
         if form == "jsonl":
@@ -96,7 +55,38 @@ def read_terms(
         else:
             rows = _csv_rows(text, "\t" if form == "tsv" else ",", result.refused)
             _take_table(result, rows, path, columns or {})
-    return _merged(result)
+    return result.merged()
+
+
+def show_table(
+    path: Path, encoding: str | None = None, *, columns: Mapping[str, str] | None = None
+) -> Table | None:
+    """The header of a table with the fields guessed for it and its first rows; None: no table.
+
+    Raises UserError as `read_terms` does, but not where no column is found for the term.
+    """
+    form = format_of(path)
+    if form not in ("csv", "tsv", "xlsx"):
+        return None
+    shown = Table()
+    data = _data(path)
+    if form == "xlsx":
+        rows = _xlsx_rows(data, path)
+    else:
+        text, shown.encoding = decode(data, encoding, where=str(path))
+        rows = _csv_rows(text, "\t" if form == "tsv" else ",", [])
+    filled = (row for _line, row in rows if any(cell.strip() for cell in row))
+    shown.header = next(filled, [])
+    shown.sample = list(islice(filled, _SAMPLE))
+    try:
+        found = places(shown.header, columns or {}, path)
+    except UserError:
+        if columns:
+            raise
+        found = {}
+    shown.columns = {name: shown.header[place] for name, place in found.items()}
+    shown.unused = [n for i, n in enumerate(shown.header) if n and i not in found.values()]
+    return shown
 
 
 def write_terms(path: Path, terms: Iterable[Term]) -> int:
@@ -122,10 +112,12 @@ def write_terms(path: Path, terms: Iterable[Term]) -> int:
 
 
 def dump(terms: Iterable[Term], stream: TextIO, form: str) -> None:
-    """Write terms to an open stream as "jsonl", "csv", "tsv" or "txt" (canonical forms only)."""
+    """Write terms to a stream: "jsonl", "csv", "tsv", "tbx" or "txt" (canonical forms only)."""
     if form == "jsonl":
         for term in terms:
             stream.write(json.dumps(term.to_json(), ensure_ascii=False) + "\n")
+    elif form == "tbx":
+        dump_tbx(terms, stream)
     elif form == "txt":
         for term in terms:
             stream.write(term.canonical + "\n")
@@ -141,7 +133,7 @@ def format_of(path: Path) -> str:
     ending = path.suffix.lower().lstrip(".")
     if ending in FORMATS:
         return ending
-    sentence = _("{path}: a glossary file ends in .csv, .tsv, .xlsx, .jsonl or .txt.")
+    sentence = _("{path}: a glossary file ends in .csv, .tsv, .xlsx, .jsonl, .tbx or .txt.")
     raise UserError(sentence.format(path=path))
 
 
@@ -177,8 +169,8 @@ def _take_table(
     columns: Mapping[str, str],
 ) -> None:
     header = next((row for _line, row in rows if any(cell.strip() for cell in row)), [])
-    places = _places(header, columns, path)
-    result.columns = {name: header[place] for name, place in places.items()}
+    found = places(header, columns, path)
+    result.columns = {name: header[place] for name, place in found.items()}
     for line, row in rows:
         if not any(cell.strip() for cell in row):
             continue
@@ -187,33 +179,8 @@ def _take_table(
             reason = sentence.format(cells=len(row), columns=len(header))
             result.refused.append(BadRow(line, reason))
             continue
-        values = {name: row[place] for name, place in places.items() if place < len(row)}
-        _take(result, line, values)
-
-
-def _places(header: Sequence[str], columns: Mapping[str, str], path: Path) -> dict[str, int]:
-    plain = [_plain(name) for name in header]
-    places: dict[str, int] = {}
-    for name, wanted in columns.items():
-        if name not in FIELDS or _plain(wanted) not in plain:
-            sentence = _("{path} has no column '{wanted}' (found: {found}).")
-            raise UserError(
-                sentence.format(path=path, wanted=wanted, found=", ".join(filter(None, header)))
-            )
-        places[name] = plain.index(_plain(wanted))
-    for place, name in enumerate(plain):
-        known = _HEADERS.get(name)
-        if known and place not in places.values():
-            places.setdefault(known, place)
-    if "canonical" not in places and "keyword" in places:
-        places["canonical"] = places.pop("keyword")
-    if "canonical" not in places:
-        sentence = _(
-            "{path} has no column for the term (found: {found}): "
-            "call it 용어 or term, or name it with --column canonical=NAME."
-        )
-        raise UserError(sentence.format(path=path, found=", ".join(filter(None, header))))
-    return places
+        values = {name: row[place] for name, place in found.items() if place < len(row)}
+        result.take(line, values)
 
 
 def _take_objects(result: TermFile, text: str) -> None:
@@ -233,105 +200,22 @@ def _take_objects(result: TermFile, text: str) -> None:
             continue
         values: dict[str, Any] = {}
         for name, value in record.items():
-            values.setdefault(_HEADERS.get(_plain(name), ""), value)
+            values.setdefault(HEADERS.get(plain(name), ""), value)
         if "canonical" not in values and isinstance(values.get("keyword"), str):
             values["canonical"] = values.pop("keyword")
-        _take(result, line, values)
+        result.take(line, values)
 
 
 def _take_names(result: TermFile, text: str) -> None:
     for line, content in enumerate(text.split("\n"), start=1):
         if content.strip():
-            _take(result, line, {"canonical": content})
-
-
-def _take(result: TermFile, line: int, values: Mapping[str, Any]) -> None:
-    try:
-        term = _term(values)
-    except ValueError as error:
-        result.refused.append(BadRow(line, str(error)))
-    else:
-        result.terms.append(term)
-        result.lines.append(line)
-        given = (name for name in FIELDS if values.get(name) not in (None, ""))
-        result.fields.append(frozenset(given))
-
-
-def _term(values: Mapping[str, Any]) -> Term:
-    texts: dict[str, Any] = {}
-    for name in FIELDS:
-        value = values.get(name)
-        if name in ("aliases", "keyword") or value is None:
-            continue
-        if not isinstance(value, str | int | float) or isinstance(value, bool):
-            raise ValueError(_("'{field}' is no text.").format(field=name))
-        texts[name] = str(value).strip()
-    if not texts.get("canonical"):
-        raise ValueError(_("there is no term in it."))
-    return Term(
-        **{"id": "", **texts},
-        aliases=_aliases(values.get("aliases")),
-        keyword=_flag(values.get("keyword")),
-    )
-
-
-def _aliases(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        with suppress(ValueError):
-            value = json.loads(value)
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        value = _SEPARATOR.split(value)
-    if not isinstance(value, list) or not all(isinstance(alias, str) for alias in value):
-        raise ValueError(_("'aliases' is no list of texts."))
-    return tuple(alias.strip() for alias in value if alias.strip())
-
-
-def _flag(value: Any) -> bool:
-    text = "" if value is None else str(value).strip().lower()
-    if text and text not in _YES | _NO:
-        raise ValueError(_("'keyword' is '{value}', neither yes nor no.").format(value=value))
-    return text not in _NO
-
-
-def _merged(result: TermFile) -> TermFile:
-    """Merge rows with the same canonical form: names united, the first text of each field kept."""
-    places: dict[str, int] = {}
-    refused = sorted(result.refused, key=lambda row: row.line)
-    merged = TermFile(refused=refused, columns=result.columns, encoding=result.encoding)
-    for term, line, given in zip(result.terms, result.lines, result.fields, strict=True):
-        place = places.setdefault(key(term.canonical), len(merged.terms))
-        if place == len(merged.terms):
-            merged.terms.append(term)
-            merged.lines.append(line)
-            merged.fields.append(given)
-        else:
-            first = merged.terms[place]
-            merged.terms[place] = combine(term, first, merged.fields[place])
-            merged.fields[place] |= given
-    return merged
-
-
-def combine(old: Term, new: Term, given: frozenset[str]) -> Term:
-    """`old` completed by `new`: the fields `given` in `new` count, names are united."""
-    texts = given - {"id", "canonical", "aliases", "created", "updated", "author"}
-    return replace(
-        old,
-        canonical=new.canonical,
-        aliases=tuple(dict.fromkeys((*old.aliases, *new.aliases))),
-        **{name: getattr(new, name) for name in texts},
-    )
+            result.take(line, {"canonical": content})
 
 
 def _cells(term: Term) -> list[str]:
     values = term.to_json()
-    aliases = list(term.aliases)
-    joined = "; ".join(aliases)
-    listed = (
-        joined if tuple(aliases) == _aliases(joined) else json.dumps(aliases, ensure_ascii=False)
-    )
-    values |= {"aliases": listed, "keyword": "true" if term.keyword else "false"}
+    values |= {"aliases": listed(term.aliases), "ambiguous": listed(term.ambiguous)}
+    values |= {"keyword": "true" if term.keyword else "false"}
     return [str(values[name]) for name in FIELDS]
 
 
@@ -352,8 +236,14 @@ def _write_xlsx(path: Path, terms: Sequence[Term]) -> None:
     book.save(path)
 
 
-def _plain(header: str) -> str:
-    return re.sub(r"[\s_\-().*]", "", header).lower()
+def _data(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(_unreadable(path, error)) from error
+    if not data.strip():
+        raise UserError(_("{path} is empty: there is no term in it.").format(path=path))
+    return data
 
 
 def _unreadable(path: Path, error: OSError) -> str:

@@ -35,14 +35,14 @@ class Refusal:
 class Plan:
     """What would happen to a glossary: terms that are new, changed and the same, and refusals.
 
-    `replaced` holds the present version of each term of `changed`.
+    `ordered` holds every term that is not refused, in the order given.
     """
 
     new: list[Term] = field(default_factory=list)
     changed: list[Term] = field(default_factory=list)
     same: list[Term] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
-    replaced: list[Term] = field(default_factory=list)
+    ordered: list[Term] = field(default_factory=list)
 
 
 class Present(Protocol):
@@ -135,7 +135,7 @@ def plan(terms: Iterable[Term], present: Mapping[str, Term] | Present) -> Plan:
         else:
             term = replace(term, created=old.created)
             result.changed.append(term)
-            result.replaced.append(old)
+        result.ordered.append(term)
         names.put(term)
     return result
 
@@ -164,24 +164,26 @@ def settle(
     A canonical form goes before an alias, an earlier alias before a later one. Returns the terms
     and one refusal for each alias left out.
     """
-    given = [tidy(term) for term in terms]
+    given = list(terms)
     names, left_out = Names(_asked(present)), list[Refusal]()
-    canonical = {key(term.canonical): term.canonical for term in given}
+    canonical = {key(term.canonical): _shown(term.canonical) for term in given}
     taken: dict[str, str] = {}
     settled: list[Term] = []
     for index, term in enumerate(given):
-        there, kept = names.canonical(term.canonical), list[str]()
+        there = (names.get(term.id) if term.id else None) or names.canonical(term.canonical)
+        own, kept = key(term.canonical), list[str]()
         for alias in term.aliases:
-            owner = names.owner(alias)
-            other = canonical.get(key(alias)) or taken.setdefault(key(alias), term.canonical)
+            name, owner = key(alias), names.owner(alias)
+            claimed = name if name in canonical else taken.setdefault(name, own)
+            other = canonical[claimed]
             if owner and owner != there:
                 other = owner.canonical
-            if other == term.canonical:
+            elif claimed == own:
                 kept.append(alias)
-            else:
-                sentence = _("the alias '{name}' is left out: it belongs to '{other}'.")
-                reason = sentence.format(name=alias, other=other)
-                left_out.append(Refusal(index, term.canonical, reason))
+                continue
+            sentence = _("the alias '{name}' is left out: it belongs to '{other}'.")
+            reason = sentence.format(name=_shown(alias), other=other)
+            left_out.append(Refusal(index, term.canonical, reason))
         settled.append(replace(term, aliases=tuple(kept)))
     return settled, left_out
 

@@ -10,13 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glossary.errors import FailedError, UserError
-from glossary.exchange import BadRow, read_terms, write_terms
+from glossary.exchange import BadRow, read_terms, show_table, write_terms
+from glossary.importing import Mode, carry_out, preview
+from glossary.store import Glossary
 from glossary.term import Term, tidy
-from glossary.validation import plan, settle
+from glossary.validation import plan
 
 KOREAN = (
     "용어,동의어,정의,분류,출처\n파스,첩부제; 플라스타,약을 바른 외용제,제형,책\n임산부,,,대상,\n"
 )
+
+
+TICO = Path(__file__).parent.parent / "data" / "tico19" / "g_en_ko.csv"
 
 
 def file(tmp_path: Path, name: str, content: str, encoding: str = "utf-8") -> Path:
@@ -96,27 +101,130 @@ def test_missing_files_folders_and_named_columns(tmp_path: Path) -> None:
         write_terms(tmp_path / "no" / "a.csv", [])
 
 
-TICO = """stringID,sourceLang,targetLang,pos,description,sourceString,targetString
-1,en,ko,adjective,"In the context of COVID-19: transmissible, by contact.",contagious,전염성
-2,en,ko,noun,Isolation.,quarantine,격리
-3,en,ko,verb,To isolate.,quarantine,격리시키다
-4,en,ko,proper noun,A body.,WHO,WHO : 세계보건기구
-5,en,ko,proper noun,A body.,World Health Organization,WHO
-"""
+def imported(glossary: Glossary, path: Path, mode: Mode = "complete") -> dict[str, int]:
+    made = preview(read_terms(path), glossary, mode=mode)
+    carry_out(glossary, made, author="kim", reason=path.name)
+    return made.counts()
 
 
-def test_the_tico19_glossary_is_taken_whole(tmp_path: Path) -> None:
-    found = read_terms(file(tmp_path, "g_en_ko.csv", TICO))
-    terms, left_out = settle(found.terms, {})
-    outcome = plan(terms, {})
-    assert len(outcome.new) == 5 and not outcome.refused
-    assert outcome.new[0].aliases == ("contagious",) and outcome.new[0].language == "ko"
-    assert [(item.canonical, found.lines[item.index]) for item in left_out] == [
-        ("격리시키다", 4),
-        ("WHO : 세계보건기구", 5),
+def test_the_tico19_glossary_is_taken_whole_and_only_once(glossary: Glossary) -> None:
+    found = read_terms(TICO)
+    assert found.columns == {
+        "canonical": "targetString",
+        "aliases": "sourceString",
+        "definition": "description",
+        "language": "targetLang",
+    }
+    before = glossary.count()
+    made = preview(found, glossary)
+    counts = made.counts()
+    assert counts["refused"] == counts["conflicting"] == 0
+    assert counts["new"] + counts["changed"] + counts["same"] == len(found.terms)
+    assert counts["new"] > 250 and counts["aliases_left_out"] == len(list(made.notes()))
+    assert carry_out(glossary, made, author="kim", reason="tico") == len(made.terms())
+    assert glossary.count() == before + counts["new"]
+    term = glossary.lookup("contagious")
+    assert term and term.canonical == "전염성" and term.definition.startswith("In the context")
+    version = glossary.version
+    again = imported(glossary, TICO)
+    assert again["same"] == len(found.terms) and glossary.version == version
+    glossary.undo(author="kim")
+    assert glossary.count() == before
+
+
+def test_a_preview_says_what_is_new_changed_conflicting_and_refused(
+    glossary: Glossary, tmp_path: Path
+) -> None:
+    path = file(
+        tmp_path,
+        "a.csv",
+        "용어,동의어,정의,분류\n파스,,다른 뜻,\n두통,머리아픔,머리가 아픔,\n치통,첩부제,,\n"
+        ",,뜻만,\n근육통,,,증상\n\x1b[1m,,,\n",
+    )
+    made = preview(read_terms(path), glossary)
+    assert [(r.line, r.outcome, r.term.canonical) for r in made.rows][:5] == [
+        (2, "conflicting", "파스"),
+        (3, "changed", "두통"),
+        (4, "new", "치통"),
+        (5, "refused", ""),
+        (6, "same", "근육통"),
     ]
-    again, none = settle(found.terms, {term.id: term for term in outcome.new})
-    assert len(plan(again, {term.id: term for term in outcome.new}).same) == 5 and len(none) == 2
+    assert made.rows[0].before and made.rows[0].before.definition == "약을 바른 외용제"
+    assert [(line, "첩부제" in note) for line, note in made.notes()] == [
+        (4, True),
+        (5, False),
+        (7, False),
+    ]
+    assert glossary.lookup("치통") is None
+    kept = preview(read_terms(path), glossary, mode="keep")
+    assert [r.outcome for r in kept.rows][:2] == ["same", "changed"]
+    assert kept.rows[1].term.definition == "머리가 아픔"
+    replaced = preview(read_terms(path), glossary, mode="replace")
+    assert replaced.rows[0].term.aliases == ()
+
+
+def test_row_numbers_of_others_are_no_ids(glossary: Glossary, tmp_path: Path) -> None:
+    imported(glossary, file(tmp_path, "a.csv", "id,term\n1,하나\n2,둘\n"))
+    imported(glossary, file(tmp_path, "b.csv", "id,term\n1,다른것\n"))
+    assert all(glossary.lookup(name) for name in ("하나", "둘", "다른것"))
+    own = glossary.lookup("하나")
+    assert own
+    counts = imported(glossary, file(tmp_path, "c.csv", f"id,term,aliases\n{own.id},한 개,하나\n"))
+    renamed = glossary.get(own.id)
+    assert counts["conflicting"] == 1 and renamed
+    assert (renamed.canonical, renamed.aliases) == ("한 개", ("하나",))
+
+
+def test_columns_are_shown_guessed_and_changed(tmp_path: Path) -> None:
+    path = file(tmp_path, "a.csv", "번호,품목,설명,비고\n1,파스,외용제,가\n2,연고,,나\n")
+    shown = show_table(path)
+    assert shown and shown.columns == {} and shown.sample[0] == ["1", "파스", "외용제", "가"]
+    named = {"canonical": "품목", "notes": ""}
+    shown = show_table(path, columns=named)
+    assert shown and shown.columns == {"canonical": "품목", "definition": "설명"}
+    assert shown.unused == ["번호", "비고"]
+    assert read_terms(path, columns=named).terms[0] == Term("", "파스", definition="외용제")
+    with pytest.raises(UserError, match="'뜻' is no field of a term"):
+        show_table(path, columns={"뜻": "설명"})
+    assert show_table(file(tmp_path, "a.txt", "파스\n")) is None
+
+
+OLD_TBX = """<?xml version="1.0"?>
+<martif type="TBX"><text><body>
+<termEntry id="c1"><descrip type="subjectField">증상</descrip>
+ <langSet xml:lang="en"><tig><term>headache</term></tig></langSet>
+ <langSet xml:lang="ko-KR"><descripGrp><descrip type="definition">머리가 아픔</descrip></descripGrp>
+  <ntig><termGrp><term>두통</term></termGrp></ntig><ntig><term>머리 아픔</term></ntig></langSet>
+ <note>메모 &amp; 더</note></termEntry>
+<termEntry id="c2"><langSet xml:lang="en"><tig><term>pain</term></tig></langSet></termEntry>
+<termEntry id="c3"><langSet xml:lang="ko"><tig><term> </term></tig></langSet></termEntry>
+</body></text></martif>"""
+
+
+def test_tbx_of_the_older_kind_is_read_with_lines(tmp_path: Path) -> None:
+    found = read_terms(file(tmp_path, "a.tbx", OLD_TBX))
+    assert found.terms == [
+        Term(
+            "", "두통", ("머리 아픔", "headache"), "머리가 아픔", "증상", "ko-kr", "", "메모 & 더"
+        ),
+        Term("", "pain", language="en"),
+    ]
+    assert found.lines == [3, 8] and [row.line for row in found.refused] == [9]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>', "DTD or entities"),
+        ('<!DOCTYPE a SYSTEM "http://127.0.0.1:1/a.dtd"><a/>', "DTD or entities"),
+        ("<a>", "line 1: not valid XML"),
+        ("<a/>", "no entries of TBX"),
+        ("<a>&unknown;</a>", "not valid XML"),
+    ],
+)
+def test_dangerous_or_broken_xml_is_refused(tmp_path: Path, content: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        read_terms(file(tmp_path, "a.tbx", content))
 
 
 names = st.text(
@@ -127,14 +235,17 @@ kept = st.builds(
     id=st.just(""),
     canonical=names,
     aliases=st.lists(names, max_size=3).map(tuple),
-    definition=st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30),
+    definition=st.text(
+        st.characters(codec="utf-8", exclude_characters="\0\ufffe\uffff"), max_size=30
+    ),
     category=names,
     notes=names,
     keyword=st.booleans(),
+    ambiguous=st.lists(names.map(str.strip).filter(bool), max_size=2, unique=True).map(tuple),
 )
 
 
-@pytest.mark.parametrize("ending", ["csv", "tsv", "xlsx", "jsonl"])
+@pytest.mark.parametrize("ending", ["csv", "tsv", "xlsx", "jsonl", "tbx"])
 @given(terms=st.lists(kept, max_size=4))
 @settings(max_examples=25, deadline=None)
 def test_what_is_exported_is_imported_unchanged(ending: str, terms: list[Term]) -> None:
@@ -142,7 +253,7 @@ def test_what_is_exported_is_imported_unchanged(ending: str, terms: list[Term]) 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"terms.{ending}"
         assert write_terms(path, tidied) == len(tidied)
-        if tidied or ending != "jsonl":
+        if tidied or ending not in ("jsonl", "tbx"):
             found = read_terms(path)
             assert not found.refused
             assert [tidy(term) for term in found.terms] == tidied

@@ -112,6 +112,7 @@ class Judge:
             self._strategy,
             loaded=loaded,
             glossary=self._tools.glossary,
+            sources=self._tools.sources,
             cases=self._tools.cases,
             settings=self._settings,
             prompts=self._tools.prompts,
@@ -151,6 +152,8 @@ def tools_for(prompting: Prompting, workspace: str, loaded: LoadedModel) -> Tool
     """What the recipe's prompts need of the workspace, opened: glossary, cases, templates."""
     from engines.extraction.opening import corpus_cases
     from engines.extraction.strategy import needs_cases, needs_glossary
+    from engines.finding import open_sources
+    from engines.settings import load
     from engines.workspace import Workspace
     from glossary.store import Glossary
 
@@ -161,6 +164,7 @@ def tools_for(prompting: Prompting, workspace: str, loaded: LoadedModel) -> Tool
         return tools
     if (needs_glossary(prompting.settings) or prompting.glossary) and space.glossary_path.exists():
         tools.glossary = Glossary.open(space.glossary_path)
+        tools.sources = open_sources(tools.glossary, load(space.root), space.root)[0]
     if (needs_cases(prompting.settings) or prompting.shots) and space.corpus_path.exists():
         tools.cases = corpus_cases(space)
     return tools

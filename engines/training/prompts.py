@@ -30,6 +30,7 @@ from glossary.i18n import _
 if TYPE_CHECKING:
     from engines.extraction.cases import Cases
     from engines.models.loading import LoadedModel
+    from glossary.retrieval import Sources
     from glossary.store import Glossary
 
 SHOTS = 3
@@ -59,6 +60,7 @@ class Tools:
 
     loaded: LoadedModel
     glossary: Glossary | None = None
+    sources: Sources | None = None
     cases: Cases | None = None
     prompts: Path | None = None
 
@@ -151,6 +153,7 @@ class PromptBuilder:
             StrategySettings.model_validate_json(strategy),
             tools.loaded,
             glossary=tools.glossary,
+            sources=tools.sources,
             cases=tools.cases,
             plain=self._plain,
             prompts=tools.prompts,

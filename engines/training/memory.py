@@ -33,8 +33,9 @@ NF4_SINGLE = 0.5 + 4 / 64
 # The CUDA context, cuBLAS and cuDNN with their workspaces, kernels as they are loaded. Seen on
 # Ampere and Hopper with torch 2.x at 0.5 to 0.7 GiB.
 CONTEXT = round(0.6 * GIB)
-# What torch's caching allocator holds beyond what is in use, as a share of what comes and goes.
-SLACK = 0.06
+# What the allocator holds beyond what is in use, as a share of what comes and goes: torch's on a
+# GPU, glibc's on the CPU (measured on runs of kw-mini's shape).
+SLACK_GPU, SLACK_CPU = 0.06, 0.17
 OPTIMIZER_BYTES = {"adamw": 8.0, "adamw_8bit": 2.05, "paged_adamw_8bit": 0.1}
 
 
@@ -171,7 +172,8 @@ def estimate(shape: Shape, job: Job) -> Estimate:
     stays, heads, passing = moments[moment]
     allocated = fixed + stays + heads + passing
     context = CONTEXT if job.gpu else job.base
-    reserve = round(SLACK * (stays + heads + passing)) + (16 * MIB if job.gpu else 0)
+    slack = SLACK_GPU if job.gpu else SLACK_CPU
+    reserve = round(slack * (stays + heads + passing)) + (16 * MIB if job.gpu else 0)
     with_gradients = moment in ("gradients", "step") or held > 0
     return Estimate(
         weights=weights + whole,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import resource
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,10 @@ INTERVAL = 10.0
 class MonitorCallback(TrainerCallback):
     """Keeps series.json level with events.jsonl and writes `resources` events.
 
-    Stands last in the list of callbacks. A resources event has `rss` (bytes of this process) and
-    on a GPU `gpu_allocated`, `gpu_reserved` and `gpu_peak` (bytes of torch's allocator, the GPU
-    with the most). Nothing here may end a run: a full disk is told by the checkpoint.
+    Stands last in the list of callbacks. A resources event has `rss` and `rss_peak` (bytes of
+    this process), and on a GPU `gpu_allocated`, `gpu_reserved` and `gpu_peak` (bytes of torch's
+    allocator, the GPU with the most). Nothing here may end a run: a full disk is told by the
+    checkpoint.
     """
 
     def __init__(self, folder: Path, events: EventLog, *, interval: float = INTERVAL) -> None:
@@ -50,11 +53,14 @@ class MonitorCallback(TrainerCallback):
 
 
 def resources() -> dict[str, int]:
-    """Bytes that this process holds."""
+    """Bytes that this process holds, and held at its peak."""
     import psutil
     import torch
 
-    found = {"rss": int(psutil.Process().memory_info().rss)}
+    # Linux counts the peak in KiB, macOS in bytes (getrusage(2)).
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    found = {"rss": int(psutil.Process().memory_info().rss), "rss_peak": peak}
     if torch.cuda.is_available():
         devices = range(torch.cuda.device_count())
         found["gpu_allocated"] = max(torch.cuda.memory_allocated(d) for d in devices)

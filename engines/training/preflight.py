@@ -23,8 +23,9 @@ from glossary.errors import FailedError, UserError
 from glossary.i18n import _
 
 # What a process with torch, transformers and TRL holds before anything is loaded, until a trial
-# has weighed it on this machine.
-BASE = round(0.75 * GIB)
+# has weighed it on this machine; and what tokenizer, data and trainer add to that.
+BASE = 650 * 2**20
+BESIDES = 120 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def preflight(
     data = measure(recipe, folder)
     used = _devices(recipe, found, setting)
     pace, notes = _pace(setting, data, trial=trial)
-    base = pace.base if pace else BASE
+    base = pace.base + BESIDES if pace else BASE
     job = replace(setting.job(data), base=base)
     guess = estimate(setting.shape, job)
     fits = all(guess.total <= device.free for device in used)

@@ -36,7 +36,7 @@ def summaries() -> dict[str, str]:
         "extract": _("Extract keywords from a file or from stdin."),
         "score": _("Compare predictions with gold keywords."),
         "glossary": _("Add, look up, import and export terms."),
-        "data": _("Import, export and split labeled texts."),
+        "data": _("Import, label, check, split and export texts."),
         "train": _("Train a model from a recipe."),
         "runs": _("List, watch, stop, resume and queue training runs."),
         "models": _("List the local models."),

@@ -17,7 +17,7 @@ def _labels() -> tuple[Action, ...]:
         Action("dataset.mark", ("space",), _("Label")),
         Action("dataset.undo", ("backspace", "ctrl+z"), _("Undo")),
         Action("dataset.hints", ("h",), _("Hints")),
-        Action("dataset.reject", ("x",), _("None")),
+        Action("dataset.reject", ("x", "ctrl+x"), _("None")),
         Action("dataset.skip", ("s",), _("Skip")),
         Action("dataset.flag", ("f",), _("Flag")),
         Action("dataset.glossary", ("g",), _("To glossary")),

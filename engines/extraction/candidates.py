@@ -16,6 +16,7 @@ from glossary.boundaries import Morpheme
 DRAFT, GLOSSARY, STRATEGY, CRF, KIWI = "draft", "glossary", "strategy", "crf", "kiwi"
 # Shares of spans that are keywords, before anything was accepted or not.
 _PRIORS = {DRAFT: 0.8, GLOSSARY: 0.6, STRATEGY: 0.7, CRF: 0.6, KIWI: 0.3}
+_SHAPES = {"plain1": 0.15, "plain2": 0.3, "plain3": 0.4}
 # So many earlier texts weigh as much as a prior.
 _WEIGHT = 8.0
 _NOUNS = ("NNG", "NNP", "SL", "SH", "XR", "SN")
@@ -25,18 +26,22 @@ _SILENT = ("J", "E", "VC", "SF", "SP", "SE", "SY", "SW", "SS", "XSV", "XSA")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stop of the cursor, code points `start` to `end`; `begins`: a keyword may begin there."""
+    """A stop of the cursor, code points `start` to `end`.
+
+    `begins`: a keyword may begin there; `likely`: it often does, at nouns, names and numbers.
+    """
 
     start: int
     end: int
     begins: bool = True
+    likely: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A span that may be a keyword, by which sources, how likely (0 to 1), and what is noted.
 
-    `barred`: the glossary says that it is no keyword.
+    `barred`: the glossary says that it is no keyword. `shape`: what kind of nouns it is made of.
     """
 
     start: int
@@ -49,6 +54,7 @@ class Candidate:
     term_id: str | None = None
     note: str = ""
     barred: bool = False
+    shape: str = ""
 
     @property
     def span(self) -> tuple[int, int]:
@@ -80,7 +86,9 @@ def pieces(text: str, morphemes: Sequence[Morpheme]) -> tuple[Piece, ...]:
             continue
         start = max(token.start, at)
         found += words(text, at, start)
-        found.append(Piece(start, token.end, not token.tag.startswith(_SILENT)))
+        begins = not token.tag.startswith(_SILENT)
+        likely = begins and token.tag.startswith(("N", "SL", "SH", "SN", "XR", "XPN", "MM"))
+        found.append(Piece(start, token.end, begins, likely))
         at = token.end
     return (*found, *words(text, at, len(text)))
 
@@ -100,8 +108,11 @@ def words(text: str, start: int = 0, end: int | None = None) -> list[Piece]:
     return found
 
 
-def noun_runs(text: str, morphemes: Sequence[Morpheme]) -> list[tuple[int, int]]:
-    """Spans of nouns that stand together, and of numbers with their units (Kiwi's tags)."""
+def noun_runs(morphemes: Sequence[Morpheme]) -> list[tuple[int, int, str]]:
+    """Spans of nouns that stand together, and of numbers with their units, each with its shape.
+
+    The shape is what Kiwi's tags say: name, number, foreign or plain, one word or more, guessed.
+    """
     runs: list[list[Morpheme]] = []
     for token in morphemes:
         if token.end <= token.start or not _joins_run(token, runs[-1] if runs else []):
@@ -111,7 +122,20 @@ def noun_runs(text: str, morphemes: Sequence[Morpheme]) -> list[tuple[int, int]]
             runs[-1].append(token)
         else:
             runs.append([token])
-    return [(run[0].start, run[-1].end) for run in runs if run and _names(run)]
+    return [(run[0].start, run[-1].end, _shape(run)) for run in runs if run and _names(run)]
+
+
+def _shape(run: Sequence[Morpheme]) -> str:
+    tags = [token.tag for token in run]
+    kind = "plain"
+    if "NNP" in tags:
+        kind = "name"
+    elif tags[0] in ("SN", "NR"):
+        kind = "number"
+    elif "SL" in tags:
+        kind = "foreign"
+    guessed = "?" if any(token.oov for token in run) else ""
+    return f"{kind}{min(len(run), 3)}{guessed}"
 
 
 def _joins_run(token: Morpheme, run: Sequence[Morpheme]) -> bool:
@@ -137,8 +161,8 @@ class Trust:
         """From 0 to 1; `confidence`: what the quick model itself gives the span."""
         if candidate.barred:
             return 0.0
-        key = _key(candidate.sources, confidence)
-        prior = _prior(candidate.sources, confidence)
+        key = _key(candidate, confidence)
+        prior = _prior(candidate, confidence)
         share = (self._taken[key] + _WEIGHT * prior) / (self._shown[key] + _WEIGHT)
         surface = _surface_key(candidate.surface)
         return (self._taken[surface] + share) / (self._shown[surface] + 1.0)
@@ -152,7 +176,7 @@ class Trust:
         for candidate, confidence in offered:
             known.add(candidate.surface)
             for key in (
-                _key(candidate.sources, confidence),
+                _key(candidate, confidence),
                 _surface_key(candidate.surface),
             ):
                 self._shown[key] += 1
@@ -170,16 +194,21 @@ def _surface_key(surface: str) -> str:
     return f"={surface}"
 
 
-def _key(sources: Sequence[str], confidence: float | None) -> str:
-    bucket = "" if confidence is None else str(min(4, int(confidence * 5)))
-    return "+".join(sorted(sources)) + bucket
+def _key(candidate: Candidate, confidence: float | None) -> str:
+    """What candidates share whose fate tells of each other."""
+    sources = "+".join(sorted(candidate.sources))
+    return sources + (candidate.shape if confidence is None else str(min(9, int(confidence * 10))))
 
 
-def _prior(sources: Sequence[str], confidence: float | None) -> float:
-    known = [
-        confidence if source == CRF and confidence is not None else _PRIORS.get(source, 0.5)
-        for source in sources
-    ]
+def _prior(candidate: Candidate, confidence: float | None) -> float:
+    known = []
+    for source in candidate.sources:
+        share = _PRIORS.get(source, 0.5)
+        if source == CRF and confidence is not None:
+            share = confidence
+        elif source == KIWI and candidate.shape:
+            share = _SHAPES.get(candidate.shape, 0.45)
+        known.append(share)
     return max(known, default=0.0)
 
 
@@ -205,6 +234,7 @@ def merge(found: Iterable[Offer], score: Callable[[Candidate, float | None], flo
             term_id=known.term_id or candidate.term_id,
             note=known.note or candidate.note,
             barred=known.barred or candidate.barred,
+            shape=known.shape or candidate.shape,
         )
         sure = confidence if sure is None else max(sure, confidence or 0.0)
         by_surface[candidate.surface] = (joined, sure)

@@ -89,8 +89,8 @@ class Offering:
             for keyword, confidence in self.crf.candidates(text, least=_LEAST):
                 yield _candidate(keyword, CRF), confidence
         if KIWI in self.sources:
-            for start, end in noun_runs(text, read):
-                yield _candidate(Keyword(start, end, text[start:end]), KIWI), None
+            for start, end, shape in noun_runs(read):
+                yield Candidate(start, end, text[start:end], (KIWI,), shape=shape), None
 
     def _terms(self, text: str) -> Iterator[Offer]:
         assert self.matcher is not None

@@ -210,6 +210,7 @@ class LabelView(TermActions, ChoiceActions, DatasetView):
     async def action_mark(self) -> None:
         """Label what is under the cursor, or take its label off."""
         if self.draft is not None:
+            self.editor.drop_hint()
             await self._mark(self.draft.toggled(self.draft.cursor))
 
     async def _number(self, number: int) -> None:

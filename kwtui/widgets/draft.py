@@ -173,8 +173,13 @@ class Draft:
 
     def starts(self) -> dict[str, int]:
         """What to type for each place where a keyword may begin."""
-        places = [piece.start for piece in self.pieces if piece.begins]
-        return dict(zip(codes(len(places)), places, strict=True))
+        places = [piece for piece in self.pieces if piece.begins]
+        # Where letters run out, the places where keywords are rare take two.
+        order = places
+        if len(places) > len(LETTERS):
+            order = sorted(places, key=lambda piece: (not piece.likely, piece.start))
+        typed = dict(zip((piece.start for piece in order), codes(len(order)), strict=True))
+        return {typed[piece.start]: piece.start for piece in places}
 
     def ends(self, start: int) -> dict[str, int]:
         """What to type for each place where a keyword that begins at `start` may end."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
+
+# Fewer equal cells than these between two changes are painted with them.
+_NEAR = 12
 
 
 class Lines(Widget):
@@ -25,15 +29,20 @@ class Lines(Widget):
 
     def paint(self) -> None:
         """Draw anew what has changed since it was drawn last."""
-        width, height = self.size
+        height = self.size.height
         fresh = [self.draw(y) for y in range(height)]
         before, self._drawn = self._drawn, fresh
         if len(before) != height:
             self.refresh()
             return
-        changed = [y for y in range(height) if fresh[y] != before[y]]
+        changed = [
+            Region(start, y, end - start, 1)
+            for y in range(height)
+            if fresh[y] != before[y]
+            for start, end in differing(before[y], fresh[y])
+        ]
         if changed:
-            self.refresh(*(Region(0, y, width, 1) for y in changed))
+            self.refresh(*changed)
 
     def draw(self, y: int) -> Strip:
         """One line as it is to look now."""
@@ -60,3 +69,42 @@ class Lines(Widget):
     def render_line(self, y: int) -> Strip:
         """The line as it was drawn."""
         return self._drawn[y] if y < len(self._drawn) else self.draw(y)
+
+
+def differing(one: Strip, other: Strip) -> list[tuple[int, int]]:
+    """Runs of cells in which two lines of the same width look different; wide letters stay whole.
+
+    Runs with few equal cells between them are one: moving the cursor costs bytes too.
+    """
+    left, right = _cells(one), _cells(other)
+    runs: list[tuple[int, int]] = []
+    for at, (before, after) in enumerate(zip(left, right, strict=False)):
+        if before == after:
+            continue
+        start, end = at, at + 1
+        while start and "" in (left[start][0], right[start][0]):
+            start -= 1
+        while end < len(right) and "" in (left[end][0], right[end][0]):
+            end += 1
+        if runs and start - runs[-1][1] < _NEAR:
+            runs[-1] = (runs[-1][0], max(end, runs[-1][1]))
+        else:
+            runs.append((start, end))
+    return runs
+
+
+def _cells(strip: Strip) -> list[tuple[str, object]]:
+    """Letter and style of each cell; the second cell of a wide letter holds "".
+
+    Letters without a width belong to the one before them.
+    """
+    cells: list[tuple[str, object]] = []
+    for text, style, _control in strip:
+        for letter in text:
+            width = cell_len(letter)
+            if width:
+                cells.append((letter, style))
+                cells += [("", style)] * (width - 1)
+            elif cells:
+                cells[-1] = (cells[-1][0] + letter, style)
+    return cells

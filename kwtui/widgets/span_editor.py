@@ -148,7 +148,7 @@ class SpanEditor(Lines, can_focus=True):
         content = Content(drawn(draft.text[row.start : row.end]))
         spans = [(c.span, OFFERED) for c in draft.numbered]
         spans += [(span, LABEL) for span in draft.labels]
-        spans.append((draft.cursor if self._from is None else (self._from, draft.end), CURSOR))
+        spans.append((draft.cursor, CURSOR))
         for (start, end), style in spans:
             first, last = max(start, row.start) - row.start, min(end, row.end) - row.start
             if first < last:
@@ -165,12 +165,15 @@ class SpanEditor(Lines, can_focus=True):
                     cell += 1
                 for offset, letter in enumerate(mark):
                     marks[cell + offset] = (letter, style)
-        parts: list[Content | tuple[str, str]] = []
-        at = 0
-        for cell in sorted(marks):
-            parts += [Content(" " * (cell - at)), marks[cell]]
-            at = cell + 1
-        return Content.assemble(*parts)
+        if not marks:
+            return Content("")
+        line = "".join(marks.get(cell, (" ", ""))[0] for cell in range(max(marks) + 1))
+        # Blanks wear the style of the numbers, which saves a change of style each.
+        content = Content.styled(line, NUMBER)
+        for cell, (_letter, style) in marks.items():
+            if style != NUMBER:
+                content = content.stylize(style, cell, cell + 1)
+        return content
 
     def _marks(self) -> Iterator[tuple[int, str, str]]:
         draft = self.draft
@@ -211,8 +214,8 @@ class SpanEditor(Lines, can_focus=True):
         typed = self._typed + letter
         if typed in codes and self._from is None:
             self._typed, self._from = "", codes[typed]
-            self.draft.go((codes[typed], max(codes[typed] + 1, self.draft.start)))
-            self.draft.end = next(iter(self.draft.ends(codes[typed]).values()), codes[typed] + 1)
+            start = codes[typed]
+            self.draft.go((start, next(iter(self.draft.ends(start).values()), start + 1)))
         elif typed in codes:
             assert self._from is not None
             start, self._typed, self._from = self._from, "", None

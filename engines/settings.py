@@ -120,6 +120,8 @@ class GlossarySettings(Section):
     """Folder of an embedding model (sentence-transformers); empty: the small embedded one."""
     device: str = Field(default="cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$")
     """Where that model runs."""
+    retention_days: float = Field(default=7.0, ge=0.1, le=36500.0)
+    """Days that old versions of the search index stay; snapshots and the history always do."""
 
 
 class RecordTerms(Section):

@@ -195,7 +195,8 @@ def _attention(recipe: TuneRecipe) -> str:
     wanted = recipe.optimisation.attention
     if wanted == "auto":
         flash = is_flash_attn_2_available() and uses_bf16(recipe)
-        return "flash_attention_2" if flash else "sdpa"
+        # Named nothing, transformers takes SDPA where the model has it (Gemma 2 has not).
+        return "flash_attention_2" if flash else ""
     if wanted == "flash_attention_2" and not is_flash_attn_2_available():
         raise UserError(_("flash_attention_2 is not installed; set optimisation.attention = auto."))
     return wanted

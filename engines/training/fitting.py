@@ -42,6 +42,8 @@ def fit(
 
     recipe = run.recipe
     base = plain_model(model)
+    if sharded(recipe):
+        judge = None  # spread weights answer nothing in place: the last checkpoint is the model
     add_answer_loss(base)
     how = recipe.optimisation
     if how.packing and not packing_keeps_apart(base):
@@ -151,11 +153,28 @@ def arguments(run: _Run, plan: Plan, rate: float, *, judged: bool) -> Any:
         packing=False,
         dataloader_num_workers=0,
         dataloader_pin_memory=gpu,
+        fsdp="full_shard" if sharded(recipe) else None,
+        fsdp_config={"version": 2, "state_dict_type": "FULL_STATE_DICT"},
         ddp_find_unused_parameters=False,
         ddp_backend=_backend(recipe, gpu) if process_count() > 1 else None,
         average_tokens_across_devices=True,
         disable_tqdm=True,
     )
+
+
+def sharded(recipe: TuneRecipe) -> bool:
+    """Whether the weights are spread over the GPUs (FSDP2): full on several of them, or on wish.
+
+    On CPUs accelerate runs an FSDP request as DDP and says nothing: that is refused.
+    """
+    import torch
+
+    wish = recipe.launch.sharding
+    gpu = torch.cuda.is_available()
+    if wish == "fsdp" and not gpu:
+        raise UserError(_("launch.sharding = fsdp needs GPUs; CPUs share the work as ddp."))
+    several = process_count() > 1
+    return gpu and (wish == "fsdp" or (wish == "auto" and several and recipe.method == "full"))
 
 
 def _backend(recipe: TuneRecipe, gpu: bool) -> str:

@@ -15,9 +15,7 @@ from engines.training.tune_recipe import TuneRecipe
 from engines.workspace import Workspace
 
 # What a checkpoint holds for going on, not for using the model.
-_TRAINING = frozenset(
-    {"optimizer.pt", "scheduler.pt", "scaler.pt", "trainer_state.json", "training_args.bin"}
-)
+_TRAINING = (".pt", ".pth", ".bin", "trainer_state.json")
 CARD = "CARD.md"
 ORIGIN = "kwtui.json"
 
@@ -37,7 +35,7 @@ def publish(
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
     for file in sorted(checkpoint.iterdir()):
-        if file.is_file() and file.name not in _TRAINING and not file.name.startswith("rng_state"):
+        if file.is_file() and not _for_training(file.name):
             shutil.copy2(file, fresh / file.name)
     (fresh / "README.md").unlink(missing_ok=True)
     tokenizer.save_pretrained(str(fresh))
@@ -52,6 +50,10 @@ def publish(
     shutil.rmtree(final, ignore_errors=True)
     fresh.replace(final)
     return final
+
+
+def _for_training(name: str) -> bool:
+    return name.endswith(_TRAINING)
 
 
 def _free(home: Path, name: str, run: str) -> Path:

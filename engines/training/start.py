@@ -55,7 +55,12 @@ def complete(recipe: Recipe, settings: Settings, workspace: Workspace | None, ba
         raise UserError(message.format(name=recipe.prompt.strategy))
     name = recipe.name or f"{_plain(path.name)}-{recipe.method}"
     prompt = _complete_prompt(recipe.prompt, strategy, settings, workspace)
-    return recipe.model_copy(update={"name": name, "data": data, "prompt": prompt})
+    how = recipe.optimisation
+    if not how.threads and settings.training.threads:
+        how = how.model_copy(update={"threads": settings.training.threads})
+    return recipe.model_copy(
+        update={"name": name, "data": data, "prompt": prompt, "optimisation": how}
+    )
 
 
 def _complete_prompt(

@@ -142,7 +142,7 @@ class Optimisation(Part):
     """Put the examples of a batch into one row without padding, kept apart by their positions; a
     trial before the first step proves it for the model. Pays with FlashAttention 2."""
     attention: Literal["auto", "sdpa", "flash_attention_2", "eager"] = "auto"
-    """Kind of attention; auto: FlashAttention 2 where it is installed, else SDPA."""
+    """Kind of attention; auto: FlashAttention 2 where it is installed, else the model's best."""
     threads: int = Field(default=0, ge=0, le=1024)
     """CPU threads; 0: those of the settings."""
     nan_steps: int = Field(default=3, ge=1)

@@ -45,7 +45,8 @@ class Action:
     """Something a key does: `id` is "pane.verb", or "verb" for what works in every pane.
 
     The method called is `action_verb` of the pane or the app. `shown`: in the footer. `early`:
-    before the focused widget sees the key, so that it works while text is typed.
+    before the focused widget sees the key. Not for what works on a text that is being typed: the
+    letters before such a key may still be on their way to the widget.
     """
 
     id: str
@@ -81,18 +82,18 @@ def _everywhere() -> tuple[Action, ...]:
 
 def _extract() -> tuple[Action, ...]:
     return (
-        Action("extract.run", ("ctrl+r", "f9"), _("Extract"), early=True),
-        Action("extract.strategy", ("ctrl+t",), _("Strategy"), early=True),
-        Action("extract.pick", ("ctrl+o",), _("From corpus"), early=True),
-        Action("extract.view", ("ctrl+g",), _("Prompt"), early=True),
-        Action("extract.missed", ("m", "ctrl+l"), _("Missed"), early=False),
+        Action("extract.run", ("ctrl+r", "f9"), _("Extract")),
+        Action("extract.strategy", ("ctrl+t",), _("Strategy")),
+        Action("extract.pick", ("ctrl+o",), _("From corpus")),
+        Action("extract.view", ("ctrl+g",), _("Prompt")),
+        Action("extract.missed", ("m", "ctrl+l"), _("Missed")),
         Action("extract.wrong", ("x", "delete"), _("Wrong")),
         Action("extract.retry", ("r",), _("Retry")),
         Action("extract.keep-note", ("n",), _("Keep note")),
-        Action("extract.send", ("s", "ctrl+s"), _("To corpus"), early=True),
+        Action("extract.send", ("s", "ctrl+s"), _("To corpus")),
         Action("extract.write", ("w",), _("Write file")),
         Action("extract.copy", ("c",), _("Copy")),
-        Action("extract.cancel", ("escape",), _("Text/list"), early=True, shown=False),
+        Action("extract.cancel", ("escape",), _("Text/list"), shown=False),
     )
 
 

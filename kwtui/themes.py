@@ -76,6 +76,9 @@ def _sixteen(name: str, *, dark: bool) -> Theme:
         boost="ansi_default",
         dark=dark,
         variables={
+            "ansi-background": ink,
+            "ansi-foreground": paper,
+            "border-blurred": "ansi_default",
             "block-cursor-foreground": ink,
             "block-cursor-background": paper,
             "input-cursor-foreground": ink,

@@ -31,6 +31,7 @@ class ExtractJob:
         self._timer: Timer | None = None
         self._started = 0.0
         self._stage = ""
+        self._warming_stage = ""
 
     @property
     def running(self) -> bool:
@@ -46,7 +47,7 @@ class ExtractJob:
 
     def extract(self, text: str, strategy: str) -> None:
         """Extract; the pane's `answered` gets the result, then the prompt."""
-        self._run(self._extract(text, strategy), _("Starting"))
+        self._run(self._extract(text, strategy), self._warming_stage or _("Starting"))
 
     def retry(self, marking: Marking) -> None:
         """Ask again with what a person marked."""
@@ -66,6 +67,7 @@ class ExtractJob:
     def _run(self, work: Coroutine[Any, Any, None], stage: str) -> None:
         self._rest()
         self._stage, self._started = stage, time.monotonic()
+        self._pane.bench.say("")
         self._timer = self._pane.set_interval(TICK, self._pane.draw_progress)
         self._worker = self._pane.run_worker(
             self._guarded(work), group="extract", exclusive=True, exit_on_error=True
@@ -133,14 +135,17 @@ class ExtractJob:
             await host.request("load_model", on_progress=self._warming, strategy=strategy)
         except (UserError, RequestCancelled):
             return
+        finally:
+            self._warming_stage = ""
         if not self.running:
             self._pane.bench.say(_("{strategy} is ready.").format(strategy=strategy))
 
     def _warming(self, progress: Progress) -> None:
-        if not self.running:
-            self._pane.bench.say(progress.stage + " ...")
-        else:
+        self._warming_stage = progress.stage
+        if self.running:
             self._progress(progress)
+        else:
+            self._pane.bench.say(progress.stage + " ...")
 
     def _progress(self, progress: Progress) -> None:
         if not self._stage:

@@ -25,12 +25,15 @@ class Embedder(Protocol):
     """Turns texts into unit vectors.
 
     `fingerprint` changes with the model's files: vectors of different fingerprints must not be
-    compared. `dimensions` is the length of a vector.
+    compared.
     """
 
     name: str
     fingerprint: str
-    dimensions: int
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
 
     def encode(self, texts: Sequence[str], *, query: bool = False) -> Any:
         """Unit vectors `[texts, dimensions]` (numpy, float32), zeros where nothing is known.
@@ -72,7 +75,11 @@ class StaticEmbedder:
         self._rows = np.vstack([weights.astype(np.float32), np.zeros((1, weights.shape[1]))])
         self._rows = self._rows.astype(np.float32)
         self._unknown = self._tokenizer.token_to_id("[UNK]")
-        self.dimensions = int(weights.shape[1])
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        return int(self._rows.shape[1])
 
     def encode(self, texts: Sequence[str], *, query: bool = False) -> Any:
         """See `Embedder.encode`."""

@@ -74,8 +74,9 @@ class _Letters:
         if value is None:
             self._automaton.add_word(word, 2 * number)
         elif value % 2:
-            self._shared[value // 2] += (number,)
-        else:
+            known = self._shared[value // 2]
+            self._shared[value // 2] = known if number in known else (*known, number)
+        elif value != 2 * number:
             self._shared.append((value // 2, number))
             self._automaton.add_word(word, 2 * len(self._shared) - 1)
 

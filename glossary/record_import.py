@@ -12,7 +12,6 @@ from glossary.presets import Preset, harvest
 from glossary.records import Record, Records, Replaced, linked
 from glossary.term import Term
 from glossary.text import normalise
-from glossary.validation import settle
 
 if TYPE_CHECKING:
     from glossary.store import Glossary
@@ -97,11 +96,11 @@ def _completed(glossary: Glossary, terms: Iterable[Term]) -> tuple[list[Term], l
     merged: dict[str, Term] = {}
     for term in ready:
         known = merged.get(term.canonical)
-        aliases = dict.fromkeys((*known.aliases, *term.aliases)) if known else {}
-        merged[term.canonical] = replace(known, aliases=tuple(aliases)) if known else term
-    names = {surface for term in merged.values() for surface in term.surfaces}
-    owners = {t.id: t for name in names if (t := glossary.lookup(name)) is not None}
-    settled, left_out = settle(merged.values(), owners)
+        if known:
+            united = tuple(dict.fromkeys((*known.aliases, *term.aliases)))
+            term = replace(known, aliases=united)
+        merged[term.canonical] = term
+    settled, left_out = glossary.settle(merged.values())
     return settled, [item.reason for item in left_out]
 
 

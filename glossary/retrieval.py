@@ -16,6 +16,7 @@ from glossary.matching import Match
 from glossary.records import Record
 from glossary.term import Term, fold
 from glossary.text import normalise
+from glossary.variants import skeleton
 
 if TYPE_CHECKING:
     from glossary.records import Records
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 How = Literal["exact", "linked", "ngram", "vector", "hybrid"]
 Which = Literal["terms", "records", "both"]
 
+# One letter too many or too few in a name of four letters is 0.67, one changed in five 0.67.
+MIN_CLOSENESS = 0.6
 MIN_SHARE = 0.5
-MIN_COSINE = 0.5
+MIN_COSINE = 0.45
 # Records are whole sentences: a lower share of a text's n-grams already says something.
 MIN_RECORD_COSINE = 0.35
-# N-grams that arise only when spaces are dropped (근육 통) count a little less.
-_JOINED = 0.9
+_SLACK = 3
 _CANDIDATES = 64
 _FUSION = 60
 _QUERY = 1000
@@ -48,8 +50,9 @@ class Retrieved:
     """A term or a context record for a text, and why.
 
     `score` is 1 for a term that stands in the text, else the fused ranks, 1 at most and the higher
-    the better. `share`: the part of its n-grams that the text has; `cosine`: of the vectors;
-    `linked`: how many terms of the text a record names. Each 0 where it played no part.
+    the better. `share`: how alike a name and words of the text are spelt, or the part of n-grams
+    that a record and the text share; `cosine`: of the vectors; `linked`: how many terms of the
+    text a record names. Each 0 where it played no part.
     """
 
     term: Term | None
@@ -118,10 +121,10 @@ def retrieve(
 ) -> list[Retrieved]:
     """At most `limit` entries for `text`, no two the same: terms that stand in it, then near ones.
 
-    A term is near when at least half of the 2- and 3-grams of one of its spellings stand in the
-    text, or its vector is close. A context record is near by the terms it names, n-grams and
-    vectors. With both, a quarter of the places is kept for records where there are any. The
-    not-a-keyword list is left out: `excluded_in` gives it.
+    A term is near when words of the text are spelt nearly like it, or its vector is close. A
+    context record is near by the terms it names, n-grams and vectors. With both, a quarter of the
+    places is kept for records where there are any. The not-a-keyword list is left out:
+    `excluded_in` gives it.
     """
     if limit < 1:
         return []
@@ -181,14 +184,14 @@ def _near_terms(
     candidates = max(_CANDIDATES, 8 * limit)
     near: dict[str, _Near] = {}
     literal |= {match.term.id for match in matches}
-    ngrams = _by_ngrams(glossary, text, _open_words(text, matches), candidates)
+    ngrams = _by_ngrams(glossary, _open_words(text, matches), candidates)
     _rank(near, ((t.id, t, s) for t, s in ngrams if t.id not in literal), "share")
     if sources.vectors is not None:
         found = sources.vectors.search(text[:_QUERY], candidates, kind="t")
         close = [(id_, cosine) for id_, cosine in found if cosine >= MIN_COSINE]
-        terms = [(glossary.get(id_), cosine) for id_, cosine in close if id_ not in literal]
-        ranked = ((t.id, t, c) for t, c in terms if t is not None and t.keyword)
-        _rank(near, ranked, "cosine")
+        there = glossary.get_many(id_ for id_, _cosine in close if id_ not in literal)
+        ranked = ((i, there[i], cosine) for i, cosine in close if i in there)
+        _rank(near, (one for one in ranked if one[1].keyword), "cosine")
     rankings = 1 if sources.vectors is None else 2
     return [
         Retrieved(
@@ -252,40 +255,57 @@ def _rank(
         one.values[name] = value
 
 
-def _open_words(text: str, matches: Sequence[Match]) -> str:
-    """The words of the text in which no term was found, each once, without josa, as a query."""
+def _open_words(text: str, matches: Sequence[Match]) -> list[str]:
+    """The words of the text in which no term was found, each once, without josa."""
     found: dict[str, None] = {}
     ends = {place for match in matches for place in range(match.start, match.end)}
     for word in _WORD.finditer(text):
         if word.start() not in ends:
             found.setdefault(_JOSA.sub("", word.group()))
-    return " ".join(list(found)[:_WORDS])
+    return list(found)[:_WORDS]
 
 
-def _by_ngrams(
-    glossary: Glossary, text: str, query: str, candidates: int
-) -> list[tuple[Term, float]]:
-    plain = _ngrams([fold(text)])
-    joined = _ngrams([fold("".join(text.split()))]) - plain
+def _by_ngrams(glossary: Glossary, words: list[str], candidates: int) -> list[tuple[Term, float]]:
+    """Terms that are spelt nearly like words of the text, the nearest first."""
+    if not words:
+        return []
+    windows = _windows(words)
     scored = [
-        (term, max(_share(surface, plain, joined) for surface in term.surfaces), bm25)
-        for term, bm25 in (glossary.ngram_search(query, candidates) if query else ())
+        (term, max(_closeness(surface, windows) for surface in term.surfaces), bm25)
+        for term, bm25 in glossary.ngram_search(" ".join(words), candidates)
         if term.keyword
     ]
     scored.sort(key=lambda item: (-item[1], -item[2], item[0].canonical))
-    return [(term, share) for term, share, bm25 in scored if share >= MIN_SHARE]
+    return [(term, near) for term, near, bm25 in scored if near >= MIN_CLOSENESS]
+
+
+def _windows(words: list[str]) -> list[tuple[int, frozenset[str]]]:
+    """One to four words in a row, written together: their length and pairs of letters."""
+    found: dict[str, None] = {}
+    for size in range(1, 5):
+        for at in range(len(words) - size + 1):
+            found.setdefault(fold("".join(words[at : at + size])))
+    return [(len(word), _pairs(word)) for word in found]
+
+
+def _closeness(surface: str, windows: list[tuple[int, frozenset[str]]]) -> float:
+    """The best Dice coefficient of pairs of letters, word borders included."""
+    letters = skeleton(surface)
+    own, best = _pairs(letters), 0.0
+    for size, pairs in windows:
+        if abs(size - len(letters)) <= _SLACK:
+            best = max(best, 2 * len(own & pairs) / (len(own) + len(pairs)))
+    return best
+
+
+def _pairs(word: str) -> frozenset[str]:
+    bordered = f"^{word}$"
+    return frozenset(bordered[i : i + 2] for i in range(len(bordered) - 1))
 
 
 def _as_written(match: Match) -> bool:
     surface = fold(match.surface)
     return any(fold(normalise(own)) == surface for own in match.term.surfaces)
-
-
-def _share(surface: str, plain: frozenset[str], joined: frozenset[str]) -> float:
-    wanted = _ngrams([fold("".join(surface.split()))])
-    if not wanted:
-        return 0.0
-    return (len(wanted & plain) + _JOINED * len(wanted & joined)) / len(wanted)
 
 
 def _overlap(record: Record, grams: frozenset[str]) -> float:

@@ -7,7 +7,7 @@ sentence-transformers), so that a text is embedded in microseconds without torch
 (text, keyword in it), (definition, term) and (spelling, other spelling) with in-batch negatives;
 common pieces grow short by themselves. Reads the training splits only: demo train and the demo
 glossary (this project), konne and its projected labels (CC BY-SA 4.0), tico19 terms (CC0).
-One thread, about two minutes, deterministic on one machine.
+One thread, about two minutes.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def main(out: Path) -> None:
         SentenceTransformerTrainer,
         SentenceTransformerTrainingArguments,
     )
-    from sentence_transformers.losses import MultipleNegativesRankingLoss
-    from sentence_transformers.models import StaticEmbedding
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
@@ -77,7 +77,7 @@ def main(out: Path) -> None:
 
 
 def write(model: object, out: Path) -> None:
-    """Save in half precision without what only a hub needs."""
+    """Save in half precision, the tokenizer on one line."""
     import shutil
 
     from safetensors.torch import load_file, save_file
@@ -86,6 +86,11 @@ def write(model: object, out: Path) -> None:
     shutil.rmtree(out / "run", ignore_errors=True)
     weights = next(out.rglob("model.safetensors"))
     save_file({name: t.half() for name, t in load_file(weights).items()}, weights)
+    pieces = weights.with_name("tokenizer.json")
+    compact = json.dumps(
+        json.loads(pieces.read_text("utf-8")), ensure_ascii=False, separators=(",", ":")
+    )
+    pieces.write_text(compact + "\n", encoding="utf-8")
 
 
 def tokenizer(found: Iterable[Pair]) -> object:

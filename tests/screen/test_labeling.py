@@ -148,32 +148,27 @@ def test_disagreements_are_settled_and_errors_mended_everywhere(space: Workspace
         assert [one.id for one in shown.disputes] == ["t4"]
         await stage.press("2")
 
-        # 발진 is a keyword of kim's only, so nowhere now; 파스 stands in t1 alone.
+        # 임산부 is a keyword in t5 and none in t1.
         await stage.press("tab")
         await stage.until(lambda: isinstance(view(stage), ChecksView))
         await stage.idle()
         checks = view(stage)
         assert isinstance(checks, ChecksView)
-        counts = {result.name: result.count for result in checks.found.results}
-        assert counts["uneven"] == 0
-        with Corpus.open(space.corpus_path) as corpus:
-            corpus.set_labels("t5", "kim", [])
-            corpus.adjudicate("t5", "kim", [])
-            corpus.adjudicate("t1", "kim", corpus.labelings("t1")["kim"].keywords)
-            text = TEXTS[0]
-            from engines.records import Keyword
-
-            at = text.index("임산부")
-            corpus.adjudicate("t1", "kim", [Keyword(at, at + 3, "임산부")])
-        await stage.press("r")
-        await stage.idle()
-        assert [u.surface for u in checks.found.uneven] == ["임산부"]
+        assert checks.found is not None
+        assert [(u.surface, u.labeled, u.unlabeled) for u in checks.found.uneven] == [
+            ("임산부", 1, 1)
+        ]
         await stage.press("enter", "a")
         await stage.idle()
-        assert labels(space, "t5", "adjudicated")[1] == ["임산부"]
+        assert labels(space, "t1", "adjudicated")[1] == ["진통", "파스", "임산부"]
+        assert checks.found.uneven == ()
         await stage.press("backspace")
         await stage.idle()
-        assert labels(space, "t5", "adjudicated")[1] == []
+        assert labels(space, "t1", "adjudicated")[1] == ["진통", "파스"]
+        await stage.press("d")
+        await stage.idle()
+        assert labels(space, "t5", "adjudicated") == ("adjudicated", ["시럽"])
+        assert labels(space, "t5", "kim") == ("labeled", ["임산부", "시럽"])
 
     perform(story, space)
 

@@ -116,7 +116,8 @@ srun {" ".join(worker)} &
 job=$!
 wait "$job"
 code=$?
-while kill -0 "$job" 2>/dev/null; do wait "$job"; code=$?; done
+# A signal ends the waiting, not the job.
+while [ "$code" -eq $((128 + $(kill -l USR1))) ]; do wait "$job"; code=$?; done
 if [ -n "$stopping" ]; then scontrol requeue "$SLURM_JOB_ID"; fi
 exit "$code"
 """

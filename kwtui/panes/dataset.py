@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import asyncio
 import importlib
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,6 +11,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.timer import Timer
 
+from glossary.errors import UserError
 from glossary.i18n import _
 from glossary.text import printable
 from kwtui.panes.base import Pane
@@ -80,16 +81,23 @@ class DatasetPane(Pane):
             if self.store is None:
                 chosen = (await self.bench.settings()).curation
                 self.goal = chosen.goal
-                self.store = Store(self.bench.workspace, chosen.annotator or login())
+                self.store = Store(self.bench.workspace, chosen, on_note=self._note)
                 self._timer = self.set_interval(_HEARTBEAT, self._beat)
             if not self.store.exists:
                 self._without_corpus()
             elif self.view is None:
                 await self.show_view(self._wanted)
+                self.run_worker(asyncio.to_thread(self.store.copy), exit_on_error=True)
             else:
                 await self.view.opened()
+        except UserError as error:
+            self.bench.warn(error.sentence, "error")
         finally:
             self._opening = False
+
+    def _note(self, sentence: str) -> None:
+        """Say what the corpus notes, from whatever thread."""
+        self.app.call_from_thread(self.bench.warn, sentence)
 
     def _without_corpus(self) -> None:
         sentence = _("The corpus has no texts yet: `kwtui data import FILE` adds some.")
@@ -234,11 +242,3 @@ def statuses() -> dict[str, str]:
         "flagged": _("flagged"),
         "adjudicated": _("adjudicated"),
     }
-
-
-def login() -> str:
-    """Who labels where the settings name nobody."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "person"

@@ -10,7 +10,7 @@ from textual.content import Content
 
 from engines.records import Keyword
 from glossary.errors import UserError
-from glossary.i18n import _, ngettext_
+from glossary.i18n import _
 from kwtui.panes.dataset_store import Store
 from kwtui.panes.dataset_view import DatasetView
 from kwtui.themes import MUTED
@@ -118,8 +118,8 @@ class AdjudicateView(DatasetView, can_focus=True):
 
     def _summary(self) -> Content:
         count = len(self.disputes)
-        texts = ngettext_("{count} text in dispute", "{count} texts in dispute", count)
-        parts = [f"{self.at + 1}/{count}" if count else "", texts.format(count=f"{count:,}")]
+        place = _("{place} of {count} in dispute").format(place=self.at + 1, count=f"{count:,}")
+        parts = [place if count else ""]
         if self.agreement is not None:
             parts += [pair_line(pair) for pair in self.agreement.pairs[:2]]
             if self.agreement.alpha is not None and len(self.agreement.pairs) > 1:
@@ -216,9 +216,9 @@ def headline(found: Agreement) -> float | None:
 
 
 def pair_line(pair: Any) -> str:
-    """How far two people agree, in few words."""
+    """How far two people agree, in few words: exact F1, the partial one in brackets."""
     kappa = "" if pair.kappa is None else f" kappa {pair.kappa:.2f}"
-    line = _("{one}, {other}: F1 {exact} ({partial} partial){kappa}, {count} texts")
+    line = _("{one}, {other}: F1 {exact} ({partial}){kappa}, {count} texts")
     return line.format(
         one=pair.one,
         other=pair.other,

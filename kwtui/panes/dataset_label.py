@@ -68,6 +68,7 @@ class LabelView(TermActions, ChoiceActions, DatasetView):
             await self._next()
             await self._count()
             self.ahead.begin(self.done.labeled if self.done else 0)
+            self.ahead.start(self._agree(), shown=False)
 
     # What is on the screen
 
@@ -119,6 +120,16 @@ class LabelView(TermActions, ChoiceActions, DatasetView):
     async def _count(self) -> None:
         self.done = await self.kept(self.store.progress(self.pane.goal))
         self.draw_progress()
+
+    async def _agree(self) -> None:
+        """How far people agree, where several have labeled."""
+        people = await self.store.run(lambda corpus: corpus.annotators())
+        if len(people.keys() - {"import", "adjudicated"}) > 1:
+            from kwtui.panes.dataset_adjudicate import headline
+
+            found = await self.bench.host("review").request("agreement", background=True)
+            self.agreement = headline(found)
+            self.draw_progress()
 
     async def kept(self, work: Coroutine[Any, Any, T]) -> T | None:
         """The result, None when it failed; the sentence for that is on the screen then."""

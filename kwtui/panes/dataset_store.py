@@ -19,14 +19,17 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 from engines.records import Keyword
 from engines.workspace import Workspace, state_folder
+from glossary.errors import UserError
 from glossary.i18n import _
 
 if TYPE_CHECKING:
+    from engines.corpus.connection import Note
     from engines.corpus.queue import Filter, Queue
     from engines.corpus.ranking import Answer
     from engines.corpus.statistics import Progress
     from engines.corpus.store import Corpus, Undone, View
     from engines.extraction.candidates import Prepared
+    from engines.settings import CurationSettings
 
 T = TypeVar("T")
 
@@ -55,12 +58,19 @@ class Loaded:
 
 
 class Store:
-    """What the views of the pane read and change, for one annotator."""
+    """What the views of the pane read and change, for one annotator.
 
-    def __init__(self, space: Workspace, annotator: str) -> None:
+    `on_note` hears, in another thread, what a person should know. Raises UserError for a name
+    that no annotator may have.
+    """
+
+    def __init__(self, space: Workspace, curation: CurationSettings, *, on_note: Note) -> None:
+        from engines.corpus.session import annotator_name
+
         self.path = space.corpus_path
-        self.annotator = annotator
-        self._session, self._held = _session(space.root, annotator)
+        self.annotator = annotator_name("", curation)
+        self._space, self._curation, self._on_note = space, curation, on_note
+        self._session, self._held = _session(space.root, self.annotator)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="corpus")
         self._corpus: Corpus | None = None
         self._queue: Queue | None = None
@@ -109,7 +119,6 @@ class Store:
         "disagreement" is between the quick model and `strategy`. Raises UserError without one.
         """
         from engines.corpus.ranking import disagreement_name, rank_disagreement
-        from glossary.errors import UserError
 
         if order == "uncertain":
             return "crf"
@@ -176,7 +185,7 @@ class Store:
             if name != "crf"
         }
         if view.drafts:
-            suggested["draft"] = next(reversed(view.drafts.values())).keywords
+            suggested["draft"] = list(view.drafts.values())[-1].keywords
         return Loaded(view, suggested, base=view.own.event if view.own else 0)
 
     # What a key changes
@@ -214,10 +223,23 @@ class Store:
 
     def _open(self) -> Corpus:
         if self._corpus is None:
-            from engines.corpus.store import Corpus
+            from engines.corpus.session import open_corpus
 
-            self._corpus = Corpus.open(self.path)
+            # The day's copy may take long and is made beside the work: see `copy`.
+            now = self._curation.model_copy(update={"daily_copies": 0})
+            self._corpus = open_corpus(self._space, now, self.annotator, self._on_note)
         return self._corpus
+
+    def copy(self) -> None:
+        """Make the day's copy of the corpus unless there is one; for a thread of its own."""
+        from engines.corpus.backup import daily_copy
+        from engines.corpus.session import BACKUPS
+
+        try:
+            daily_copy(self.path, self._space.root / BACKUPS, self._curation.daily_copies)
+        except (UserError, OSError) as error:
+            sentence = _("No copy of the corpus was made today: {reason}")
+            self._on_note(sentence.format(reason=getattr(error, "sentence", str(error))))
 
 
 def _label(

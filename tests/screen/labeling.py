@@ -26,7 +26,9 @@ ME = "me"
 def fill(space: Workspace, texts: Sequence[str] = TEXTS) -> None:
     """Texts without labels, and a name for whoever labels them."""
     with space.config.open("a", encoding="utf-8") as config:
-        config.write(f'\n[curation]\nannotator = "{ME}"\ngoal = 4\noverlap = 0.0\n')
+        config.write(
+            f'\n[curation]\nannotator = "{ME}"\ngoal = 100\noverlap = 0.0\ndaily_copies = 0\n'
+        )
     with Corpus.open(space.corpus_path, create=True) as corpus:
         corpus.use_overlap(0.0)
         corpus.add(Example(f"t{n}", text, labeled=False) for n, text in enumerate(texts, 1))

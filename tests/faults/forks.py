@@ -76,9 +76,10 @@ def _newest(folder: RunFolder) -> int:
 
 
 def main(recipe: str, out: str, seed: str, kills: str) -> None:
-    """Kill at random moments; then let it end."""
+    """Run it once as a whole beside; then kill it at random moments, and let it end."""
     torch.set_num_threads(1)
     rng = random.Random(int(seed))
+    os.waitpid(start(prepared(Path(recipe), Path(f"{out}-whole"))), 0)
     folder = prepared(Path(recipe), Path(out))
     for _ in range(int(kills)):
         pid = start(folder)

@@ -11,7 +11,7 @@ import sqlite3
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -198,6 +198,35 @@ class Journal:
             if not rows:
                 return
             last = rows[-1][0]
+
+    def in_order(self) -> Iterator[tuple[int, Term]]:
+        """All terms with their keys, by canonical form (as `key` gives it), none kept."""
+        with sentences(self.path):
+            cursor = self.db.execute(
+                "SELECT t.key, t.id, c.after, b.at, b.author FROM names n"
+                " JOIN terms t ON t.key = n.term JOIN changes c ON c.number = t.change"
+                " JOIN batches b ON b.number = c.batch WHERE n.rank = 0 ORDER BY n.name"
+            )
+            for term_key, *values in cursor:
+                yield term_key, unpacked(*values)
+
+    def page(self, offset: int, limit: int) -> list[Term]:
+        """Some terms in the order of `in_order`; a far offset costs the way there."""
+        rows = self._all(
+            "SELECT term FROM names WHERE rank = 0 ORDER BY name LIMIT ? OFFSET ?", (limit, offset)
+        )
+        return self.terms_of([int(row[0]) for row in rows])
+
+    @contextmanager
+    def still(self) -> Iterator[Journal]:
+        """The journal as it is now, by a connection of its own, whatever is written meanwhile."""
+        other = Journal.open(self.path)
+        try:
+            with sentences(self.path):
+                other.db.execute("BEGIN")
+            yield other
+        finally:
+            other.close()
 
     def spellings(self) -> Iterator[tuple[str, int]]:
         """Every name (as `glossary.term.key` gives it) with the key of its term."""

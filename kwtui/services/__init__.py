@@ -13,13 +13,28 @@ extractor (kwtui.services.extractor.ExtractorService):
   An empty `strategy` is the one of [extraction] in the settings. texts: Example or str.
 glossary (kwtui.services.glossary.GlossaryService):
     count() -> int
-    rows(offset, limit, filter="", sort="canonical", which="all") -> Page
+    rows(offset, limit, filter="", sort="canonical", which="all", category=None) -> Page
+    place(term_id, filter="", sort="canonical", which="all", category=None) -> int | None
+    facets(filter="", which="all", category=None) -> {"category": {name: terms}, "language": ...}
     get(term_id) -> Term | None           lookup(surface) -> Term | None
     match(text, everything=False) -> tuple[glossary.matching.Match, ...]
     search(text, limit=20) -> tuple[Term, ...]
     warm() -> int                         what the first match and search wait for, done before
-    upsert(terms, author, reason="") -> int
-    delete(ids, author, reason="") -> int
+    check(terms) -> glossary.validation.Plan   refusals name the term to merge with
+    upsert(terms, author, reason="") -> int    delete(ids, author, reason="") -> int
+    merge(kept, other, author, reason="") -> Term
+    undo(author, number=None), redo(author, number=None) -> glossary.changes.Batch
+    batches(limit=50, before=None) -> tuple[Batch, ...]
+    changes_of(number, limit=500), history(term_id) -> tuple[Change, ...]
+    diff(since, until="now") -> tuple[Difference, ...]    restore(moment, author, reason="") -> int
+    snapshots() -> tuple[Snapshot, ...]   snapshot(name, author, note="") -> Snapshot
+    drop_snapshot(name, author)
+    show_table(file, encoding="", columns=None) -> glossary.columns.Table | None
+    preview_import(file, encoding="", columns=None, mode="complete") -> glossary.importing.Preview
+    import_file(file, author, encoding="", columns=None, mode="complete", reason="") -> counts
+    export_file(file) -> int
+    preview_term(term, lines=5, seconds=2.0) -> engines.corpus.vocabulary.TermPreview
+    missing_terms(limit=50, at_least=2) -> tuple[engines.corpus.vocabulary.MissingTerm, ...]
 quick (kwtui.services.quick.QuickService), for whoever labels:
     prepare(texts) -> tuple[engines.extraction.candidates.Prepared, ...]
         texts: (id, text, {strategy: keywords}); partial: one Prepared a text, in order

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from engines.workspace import Workspace
-from glossary.errors import UserError
+from glossary.boundaries import morphemes
 from glossary.i18n import _
+from glossary.listing import Listing, View
 from glossary.retrieval import search_terms
-from glossary.term import fold
 from glossary.text import normalise
+from glossary.validation import Plan, plan
+from kwtui.services.glossary_files import GlossaryFiles
+from kwtui.services.glossary_past import GlossaryPast
 from kwtui.services.loop import Task
 from kwtui.services.messages import Hello, Page
 
@@ -20,34 +21,22 @@ if TYPE_CHECKING:
     from glossary.store import Glossary
     from glossary.term import Term
 
-SORTS = (
-    "canonical",
-    "category",
-    "definition",
-    "language",
-    "source",
-    "updated",
-    "created",
-    "author",
-)
-WHICH = ("all", "keywords", "excluded")
 
-
-class GlossaryService:
+class GlossaryService(GlossaryPast, GlossaryFiles):
     """The glossary of one workspace; every request sees what other processes wrote before it."""
 
-    requests = frozenset(
-        {"count", "rows", "get", "lookup", "match", "search", "warm", "upsert", "delete"}
-    )
+    requests = (
+        frozenset(
+            {"count", "rows", "place", "facets", "get", "lookup", "match", "search", "warm",
+             "check", "upsert", "delete", "merge"}
+        )
+        | GlossaryPast.requests
+        | GlossaryFiles.requests
+    )  # fmt: skip
 
     def __init__(self, hello: Hello) -> None:
-        self._path = Workspace(hello.workspace).glossary_path if hello.workspace else None
-        self._glossary: Glossary | None = None
-        self._listed: tuple[tuple[int, str, str, str], list[Term]] | None = None
-
-    def nested(self) -> AbstractContextManager[object]:
-        """Nothing here minds being interrupted."""
-        return nullcontext()
+        super().__init__(hello)
+        self._listing: Listing | None = None
 
     def count(self, task: Task) -> int:
         """How many terms there are."""
@@ -62,17 +51,48 @@ class GlossaryService:
         filter: str = "",
         sort: str = "canonical",
         which: str = "all",
+        category: str | None = None,
     ) -> Page:
         """Rows `offset` and on of the terms that hold `filter`, in the order of `sort`.
 
-        `filter` is a part of a name, the definition or the category, in any case. `sort` is a
-        field of `SORTS`, from the end with "-" before it. `which`: all, keywords or excluded.
+        `filter` is a part of a name, the definition or the category, in any case; ㅍㅅ finds 파스.
+        `sort` is a field of `glossary.listing.SORTS`, from the end with "-" before it. `which`:
+        all, keywords or excluded. `category`: only terms of it.
         """
         glossary = self._opened()
         if glossary is None:
             return Page(0, (), 0)
-        listed = self._list(glossary, normalise(filter).strip(), sort, which)
-        return Page(len(listed), tuple(listed[offset : offset + limit]), glossary.version)
+        view = View(filter, sort, which, category)
+        if self._listing is None and view == View():
+            first = tuple(glossary.journal.page(offset, limit))
+            return Page(glossary.count(), first, glossary.version)
+        listing = self._listed(glossary)
+        terms = tuple(listing.page(view, offset, limit))
+        return Page(listing.count(view), terms, glossary.version)
+
+    def place(
+        self,
+        task: Task,
+        term_id: str,
+        filter: str = "",
+        sort: str = "canonical",
+        which: str = "all",
+        category: str | None = None,
+    ) -> int | None:
+        """The row of a term in the view; None when it is not in it."""
+        glossary = self._opened()
+        if glossary is None:
+            return None
+        return self._listed(glossary).place(View(filter, sort, which, category), term_id)
+
+    def facets(
+        self, task: Task, filter: str = "", which: str = "all", category: str | None = None
+    ) -> dict[str, dict[str, int]]:
+        """How many terms of the view have each category and language."""
+        glossary = self._opened()
+        if glossary is None:
+            return {}
+        return self._listed(glossary).facets(View(filter, "canonical", which, category))
 
     def get(self, task: Task, term_id: str) -> Term | None:
         """The term with this id."""
@@ -99,68 +119,45 @@ class GlossaryService:
         return tuple(search_terms(glossary, text, limit)) if glossary else ()
 
     def warm(self, task: Task) -> int:
-        """Load the terms and Kiwi, so that the next `match` need not; returns `count`."""
+        """Load terms, morphemes and rows, so that nobody waits later; returns `count`.
+
+        As background work it lets other requests pass.
+        """
         task.progress(_("Opening the glossary"))
         glossary = self._opened()
         if glossary is None:
             return 0
-        terms = glossary.terms()
         task.check()
-        if terms:
-            task.progress(_("Loading the morphemes"))
-            glossary.matcher().find(terms[0].canonical)
-        return len(terms)
+        glossary.matcher()
+        task.check()
+        task.progress(_("Loading the morphemes"))
+        morphemes("말")
+        task.check()
+        task.progress(_("Reading the terms"))
+        self._listed(glossary, task.check)
+        return glossary.count()
+
+    def check(self, task: Task, terms: Sequence[Term]) -> Plan:
+        """What `upsert` would do with these terms: refusals name the term to merge with."""
+        glossary = self._opened()
+        return glossary.plan(terms) if glossary else plan(terms, {})
 
     def upsert(self, task: Task, terms: Sequence[Term], author: str, reason: str = "") -> int:
         """Add or replace terms, all or none; makes the glossary when there is none."""
-        glossary = self._opened(create=True)
-        assert glossary is not None
-        return glossary.upsert(terms, author=author, reason=reason)
+        return self._needed(create=True).upsert(terms, author=author, reason=reason)
 
     def delete(self, task: Task, ids: Iterable[str], author: str, reason: str = "") -> int:
         """Remove terms; returns how many there were."""
         glossary = self._opened()
         return glossary.delete(ids, author=author, reason=reason) if glossary else 0
 
-    def _opened(self, create: bool = False) -> Glossary | None:
-        """The glossary as it is now; None while there is none."""
-        if self._glossary is not None:
-            self._glossary.refresh()
-            return self._glossary
-        if self._path is None:
-            if not create:
-                return None
-            raise UserError(_("There is no workspace here, and so no glossary to add terms to."))
-        if not create and not self._path.exists():
-            return None
-        from glossary.store import Glossary
+    def merge(self, task: Task, kept: str, other: str, author: str, reason: str = "") -> Term:
+        """Make one term of two, by their ids; `kept` stays."""
+        return self._needed().merge(kept, other, author=author, reason=reason)
 
-        self._glossary = Glossary.open(self._path, create=create)
-        return self._glossary
-
-    def _list(self, glossary: Glossary, filter: str, sort: str, which: str) -> list[Term]:
-        """The terms of a view, kept for its next page."""
-        key = (glossary.version, filter, sort, which)
-        if self._listed is None or self._listed[0] != key:
-            self._listed = (key, _view(glossary.terms(), filter, sort, which))
-        return self._listed[1]
-
-
-def _view(terms: list[Term], filter: str, sort: str, which: str) -> list[Term]:
-    field = sort.removeprefix("-")
-    if field not in SORTS or which not in WHICH:
-        raise ValueError(f"rows cannot be sorted by {sort!r} or show {which!r}")
-    wanted = fold(filter)
-    shown = [
-        term
-        for term in terms
-        if (which == "all" or term.keyword == (which == "keywords"))
-        and (not wanted or any(wanted in fold(part) for part in _parts(term)))
-    ]
-    if sort != "canonical":
-        shown.sort(key=lambda term: str(getattr(term, field)), reverse=sort.startswith("-"))
-    return shown
-
-
-def _parts(term: Term) -> tuple[str, ...]:
-    return (*term.surfaces, term.category, term.definition)
+    def _listed(self, glossary: Glossary, between: Callable[[], None] = lambda: None) -> Listing:
+        """The rows of the glossary, read once; `between` is called while that goes on."""
+        if self._listing is None:
+            made = Listing(glossary, between)
+            self._listing = self._listing or made
+        return self._listing

@@ -79,14 +79,17 @@ def test_import_names_refused_rows_and_completes_terms(cli: Glossary, tmp_path: 
     names.write_text("파스\n크림\n", encoding="utf-8")
     assert cli("import", names)[1] == "new 1, changed 0, same 1, refused 0\n"
     assert data(cli("show", "파스", "--json"))[0]["definition"] == "외용제"
-    assert cli("import", names, "--replace")[1] == "new 0, changed 1, same 1, refused 0\n"
+    shown = data(cli("import", names, "--replace", "--dry-run", "--json"))
+    assert [row["outcome"] for row in shown["rows"]] == ["conflicting", "same"]
+    said = "new 0, changed 1 (1 of them said otherwise before), same 1, refused 0\n"
+    assert cli("import", names, "--replace")[1] == said
     assert data(cli("show", "파스", "--json"))[0]["definition"] == ""
 
 
 def test_export_goes_back_in_unchanged(cli: Glossary, tmp_path: Path) -> None:
     cli("add", "파스", "-a", "첩부제; 플라스타")
     cli("add", "의약품", "--not-keyword")
-    for name in ("a.csv", "a.xlsx", "a.jsonl", "a.tsv"):
+    for name in ("a.csv", "a.xlsx", "a.jsonl", "a.tsv", "a.tbx"):
         code, out, err = cli("export", tmp_path / name)
         assert (code, out) == (0, "") and "2 terms" in err
         again = cli("import", tmp_path / name, "--replace")
@@ -94,6 +97,62 @@ def test_export_goes_back_in_unchanged(cli: Glossary, tmp_path: Path) -> None:
     lines = cli("export")[1].splitlines()
     assert [json.loads(line)["canonical"] for line in lines] == ["의약품", "파스"]
     assert cli("export", "--format", "txt")[1] == "의약품\n파스\n"
+
+
+def test_changes_are_listed_undone_redone_compared_and_restored(cli: Glossary) -> None:
+    cli("add", "두통", "--ambiguous", "두통", "--reason", "첫 용어")
+    assert data(cli("snapshot", "v1", "--note", "처음", "--json"))[0]["count"] == 1
+    cli("edit", "두통", "-d", "머리가 아픔", "-a", "머리아픔")
+    cli("add", "근육통", "-a", "근통")
+    merged = data(cli("merge", "두통", "근육통", "--json"))[0]
+    assert merged["aliases"] == ["머리아픔", "근육통", "근통"]
+    assert [b["number"] for b in data(cli("history", "--json"))] == [4, 3, 2, 1]
+    code, out, _err = cli("history", "두통")
+    assert code == 0 and "  definition: - -> 머리가 아픔" not in out
+    assert "  definition:  -> 머리가 아픔" in out and "첫 용어" not in out.split("\n")[0]
+    assert "~1 -1" in cli("history", "--limit", "1")[1]
+    assert len(data(cli("history", "--change", "4", "--json"))) == 2
+    assert "Undone: #4" in cli("undo")[2]
+    assert data(cli("show", "근통", "--json"))[0]["canonical"] == "근육통"
+    assert data(cli("redo", "--json"))["number"] == 4
+    assert data(cli("history", "근육통", "--json"))[0]["after"] is not None
+    assert cli("undo", "1")[0] == 2
+    code, out, _err = cli("diff", "v1")
+    assert code == 0 and out.startswith("~\t두통\n  aliases:  -> 머리아픔, 근육통, 근통\n")
+    assert len(data(cli("diff", "start", "3", "--json"))) == 2
+    assert data(cli("restore", "v1", "--json"))["terms"] == 1
+    assert data(cli("stats", "--json"))["aliases"] == 0 and cli("diff", "v1")[1] == ""
+    assert cli("snapshot")[1].startswith("v1\t#1\t")
+    assert cli("snapshot", "v1", "--remove")[0] == 0 and cli("snapshot")[1] == ""
+    cli("rm", "두통")
+    assert data(cli("history", "두통", "--json"))[0]["removed"] == 1
+    assert cli("history", "없음")[0] == 2
+
+
+def test_columns_are_shown_before_an_import(cli: Glossary, tmp_path: Path) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text("품목,설명,비고\n파스,외용제,x\n", encoding="utf-8")
+    code, out, _err = cli("import", table, "--columns", "--column", "canonical=품목")
+    assert (code, out) == (0, "canonical\t품목\t파스\ndefinition\t설명\t외용제\nnotes\t비고\tx\n")
+    assert data(cli("import", table, "--columns", "--json"))["columns"] == {}
+    assert cli("import", table, "--column", "canonical=품목", "--column", "notes=")[0] == 0
+    assert data(cli("show", "파스", "--json"))[0]["notes"] == ""
+    table.write_text("품목,설명\n파스,다른 뜻\n", encoding="utf-8")
+    kept = cli("import", table, "--column", "canonical=품목", "--keep")
+    assert kept[1] == "new 0, changed 0, same 1, refused 0\n"
+
+
+def test_candidates_come_from_the_corpus(cli: Glossary, tmp_path: Path) -> None:
+    from engines.corpus.store import Corpus
+    from engines.records import Example
+
+    assert cli("candidates")[0] == 2
+    with Corpus.open(tmp_path / "domain" / "corpus.sqlite", create=True) as corpus:
+        texts = ("진통제를 먹었다", "진통제와 파스", "파스를 붙였다")
+        corpus.add(Example(f"t{n}", text, labeled=False) for n, text in enumerate(texts))
+    cli("add", "파스")
+    assert [one["surface"] for one in data(cli("candidates", "--json"))] == ["진통제"]
+    assert cli("candidates")[1] == "진통제\t2\tkiwi\t진통제를 먹었다\n"
 
 
 def test_mistakes_are_a_sentence_and_change_nothing(cli: Glossary, tmp_path: Path) -> None:

@@ -39,7 +39,11 @@ def test_terms_are_listed_filtered_sorted_found_and_matched(
         ]
         stages: list[str] = []
         assert await host.request("warm", on_progress=lambda p: stages.append(p.stage)) == 5
-        assert stages == ["Opening the glossary", "Loading the morphemes"]
+        assert stages == ["Opening the glossary", "Loading the morphemes", "Reading the terms"]
+        assert await rows(filter="ㅍㅅ") == (1, ["파스"])
+        assert await host.request("place", term_id=term.id) == 2
+        facets = await host.request("facets")
+        assert facets["language"] == {"ko": 5}
         found = await host.request("match", text=TEXT)
         assert [(m.surface, TEXT[m.start : m.end]) for m in found] == [
             (surface, surface) for surface in ("진통", "파스", "의약품", "임신부")
@@ -71,6 +75,32 @@ def test_changes_of_this_and_of_other_processes_are_seen(start: Any, tmp_path: A
     ]
     assert ask("delete", ids=[page.terms[0].id, "nothing"], author="kim") == 1
     assert ask("count") == 2
+
+
+def test_changes_are_undone_merged_previewed_and_imported(start: Any, tmp_path: Any) -> None:
+    own = Workspace.create(tmp_path / "own")
+    host = start("glossary", workspace=own)
+
+    def ask(method: str, **params: Any) -> Any:
+        return host.submit(method, params).result(30)
+
+    assert ask("batches") == ask("snapshots") == ask("missing_terms") == ()
+    ask("upsert", terms=[Term("", "두통"), Term("", "편두통")], author="kim")
+    refused = ask("check", terms=[Term("", "치통", aliases=("두통",))]).refused
+    kept, other = ask("lookup", surface="두통"), ask("lookup", surface="편두통")
+    assert refused[0].other == kept.id
+    assert ask("merge", kept=kept.id, other=other.id, author="kim").aliases == ("편두통",)
+    assert ask("undo", author="kim").removed == 1 and ask("count") == 2
+    assert ask("history", term_id=other.id)[0].batch.kind == "undo"
+    ask("snapshot", name="v1", author="kim")
+    file = tmp_path / "a.csv"
+    file.write_text("용어,정의\n두통,머리가 아픔\n치통,\n", encoding="utf-8")
+    assert ask("show_table", file=file).columns == {"canonical": "용어", "definition": "정의"}
+    assert [row.outcome for row in ask("preview_import", file=file).rows] == ["changed", "new"]
+    assert ask("import_file", file=file, author="kim")["new"] == 1
+    assert len(ask("diff", since="v1")) == 2 and ask("restore", moment="v1", author="lee") == 2
+    assert ask("export_file", file=tmp_path / "b.tbx") == 2
+    assert ask("preview_term", term=Term("", "두통")).total == 0
 
 
 def test_without_a_workspace_the_glossary_is_empty_and_takes_no_terms(start: Any) -> None:

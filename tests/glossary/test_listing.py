@@ -1,0 +1,121 @@
+"""A table of terms is filtered as one types, sorted and counted, and shows each change at once."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glossary.listing import SORTS, Listing, View
+from glossary.store import Glossary
+from glossary.term import Term, key
+
+
+def shown(listing: Listing, **view: str | None) -> list[str]:
+    made = View(**view)  # type: ignore[arg-type]
+    page = [term.canonical for term in listing.page(made, 0, 99)]
+    assert listing.count(made) == len(page)
+    return page
+
+
+@pytest.fixture
+def listing(glossary: Glossary) -> Listing:
+    return Listing(glossary)
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("ㅍㅅ", ["파스"]),
+        ("파ㅅ", ["파스"]),
+        ("ㅂㅅ", []),
+        ("ㅄ", []),
+        ("ㅅㅂ", ["임산부"]),
+        ("ㄱㅇㅌ", ["근육통"]),
+        ("ㅊㅂㅈ", ["파스"]),
+        ("통", ["근육통", "두통"]),
+        ("IBU", ["이부프로펜"]),
+        ("외용", ["파스"]),
+        ("증상", ["근육통", "두통"]),
+        ("알레르기 비", ["알레르기 비염"]),
+        ("없음", []),
+        ("  ", ["근육통", "두통", "알레르기 비염", "의약품", "이부프로펜", "임산부", "파스"]),
+    ],
+)
+def test_a_filter_finds_parts_of_names_and_initial_consonants(
+    listing: Listing, typed: str, found: list[str]
+) -> None:
+    assert shown(listing, filter=typed) == found
+
+
+def test_a_pair_of_consonants_from_the_keyboard_is_two(glossary: Glossary) -> None:
+    glossary.upsert([Term("", "가슴"), Term("", "비슷")], author="kim")
+    listing = Listing(glossary)
+    assert shown(listing, filter="ㄳ") == ["가슴"] and shown(listing, filter="ㅄ") == ["비슷"]
+
+
+def test_rows_are_sorted_split_and_counted(listing: Listing) -> None:
+    assert shown(listing, sort="-canonical")[:2] == ["파스", "임산부"]
+    assert shown(listing, sort="category")[0] == "의약품"
+    assert shown(listing, which="excluded") == ["의약품"]
+    assert shown(listing, category="증상", which="keywords") == ["근육통", "두통"]
+    assert shown(listing, category="없음") == []
+    facets = listing.facets(View(category="증상"))
+    assert next(iter(facets["category"].items())) == ("증상", 2) and facets["category"]["제형"] == 1
+    assert facets["language"] == {"ko": 2}
+    with pytest.raises(ValueError, match="sorted by"):
+        View(sort="id")
+
+
+def test_changes_are_laid_over_the_rows(glossary: Glossary, listing: Listing) -> None:
+    pain = glossary.lookup("두통")
+    assert pain
+    glossary.upsert(
+        [replace(pain, canonical="편두통", category="병"), Term("", "가려움")], author="k"
+    )
+    assert shown(listing)[:2] == ["가려움", "근육통"] and shown(listing)[-1] == "편두통"
+    assert shown(listing, filter="ㄷㅌ") == ["편두통"] and shown(listing, filter="증상") == [
+        "근육통"
+    ]
+    assert listing.place(View(), pain.id) == 7 and listing.place(View(filter="파"), pain.id) is None
+    assert listing.facets(View())["category"]["병"] == 1
+    glossary.delete([pain.id], author="k")
+    assert "편두통" not in shown(listing) and listing.place(View(), pain.id) is None
+    glossary.undo(author="k")
+    assert shown(listing)[-1] == "편두통"
+
+
+words = st.text("가나다라각난ab ", min_size=1, max_size=4).filter(lambda w: w.strip() != "")
+
+
+@given(st.lists(words, max_size=12, unique_by=key), st.text("가나ㄱㄴㅇab", max_size=2), st.data())
+@settings(max_examples=12, deadline=None)
+def test_rows_laid_over_are_as_rows_read_anew(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str], typed: str, data: st.DataObject
+) -> None:
+    folder: Path = tmp_path_factory.mktemp("g") / "glossary.lance"
+    with Glossary.open(folder, create=True) as glossary:
+        glossary.journal.db.execute("PRAGMA synchronous = OFF")
+        glossary.level = lambda **_: True  # type: ignore[method-assign,assignment,misc]
+        rng = random.Random(data.draw(st.integers(0, 99)))
+        first, later = names[::2], names[1::2]
+        terms = [Term("", name, category=rng.choice("xyz")) for name in first]
+        outcome = glossary.plan(terms)
+        glossary.upsert(outcome.new, author="k")
+        listing = Listing(glossary)
+        glossary.upsert(glossary.plan([Term("", n) for n in later]).new, author="k")
+        if present := glossary.terms():
+            glossary.delete([rng.choice(present).id], author="k")
+        anew = Listing(glossary)
+        for sort in ("canonical", "-canonical", *SORTS[1:3]):
+            view = View(typed, sort)
+            assert sorted(map(key, shown(listing, filter=typed, sort=sort))) == sorted(
+                map(key, shown(anew, filter=typed, sort=sort))
+            )
+            if sort.endswith("canonical"):
+                assert listing.page(view, 0, 99) == anew.page(view, 0, 99)
+            assert listing.facets(view) == anew.facets(view)

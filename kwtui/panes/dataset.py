@@ -109,6 +109,9 @@ class DatasetPane(Pane):
 
     def on_unmount(self) -> None:
         """Let the claimed texts go."""
+        view = self.label_view()
+        if view is not None:
+            view.ahead.stop()
         if self.store is not None:
             self.store.close()
 

@@ -1,5 +1,5 @@
 # make demo   install into .venv and open the embedded demo; without a terminal, its table
-# make test   install and run every test
+# make test   install and run the tests; make test-long the long ones too, but those of hours
 # make lint   ruff, mypy --strict, import-linter
 # make bench  the benchmarks (ratios; they never fail on time)
 # make bench-gpu  those that need a GPU; each call goes on where the last one ended
@@ -10,13 +10,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench bench-gpu clean install
+.PHONY: demo test test-long lint bench bench-gpu clean install
 
 demo: $(STAMP)
 	$(BIN)/kwtui demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not long and not soak"
+
+test-long: $(STAMP)
+	$(BIN)/python -m pytest -m "not soak"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

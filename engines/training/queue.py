@@ -32,6 +32,8 @@ _HOURS = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
 ENDED = ("finished", "failed", "stopped", "interrupted", "broken")
 # A run whose process vanishes is started again so often, then waits for a person.
 ATTEMPTS = 3
+# The note on a run that was stopped because its hours are over.
+OUT_OF_HOURS = "out of hours"
 
 
 @dataclass(frozen=True, slots=True)

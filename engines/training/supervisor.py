@@ -23,7 +23,15 @@ from engines.training.command_line import launch_of
 from engines.training.detached import Terms
 from engines.training.folder import RunFolder
 from engines.training.preflight_file import foretold_bytes
-from engines.training.queue import ATTEMPTS, ENDED, Entry, Queue, needed_bytes, within
+from engines.training.queue import (
+    ATTEMPTS,
+    ENDED,
+    OUT_OF_HOURS,
+    Entry,
+    Queue,
+    needed_bytes,
+    within,
+)
 from engines.training.recipe import load_recipe
 from engines.training.runs import Run, look, resume, stop
 from glossary.errors import UserError
@@ -72,14 +80,14 @@ class Supervisor:
             # A supervisor was killed between the mark and the start.
             self.queue.update(entry.run, state="waiting")
         elif run.state == "stopped":
-            if entry.note == OUT_OF_HOURS():
+            if entry.note == OUT_OF_HOURS:
                 self.queue.update(entry.run, state="waiting", note="")
             else:
                 # A person stopped it; it goes on when a person says so.
                 self.queue.drop(entry.run)
-        elif not self._in_hours(entry) and entry.note != OUT_OF_HOURS():
+        elif not self._in_hours(entry) and entry.note != OUT_OF_HOURS:
             self._say(f"{entry.run}: its hours are over")
-            self.queue.update(entry.run, note=OUT_OF_HOURS())
+            self.queue.update(entry.run, note=OUT_OF_HOURS)
             with contextlib.suppress(UserError):
                 stop(run)
 
@@ -200,11 +208,6 @@ class Supervisor:
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG) != (0, 0):
                 pass
-
-
-def OUT_OF_HOURS() -> str:  # noqa: N802
-    """The note on a run that is stopped because its hours are over."""
-    return _("stopped until its hours begin")
 
 
 def _waits_for(wanted: Sequence[Gpu], count: int, need: int) -> str:

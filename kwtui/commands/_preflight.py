@@ -23,11 +23,14 @@ GIB = 2**30
 BAR = 40
 
 
-def show(recipe: Recipe, path: Path, as_json: bool) -> None:
-    """Print what a completed recipe will take; starts nothing."""
+def show(recipe: Recipe, path: Path | None, as_json: bool) -> None:
+    """Print what a completed recipe will take; starts nothing. `path`: the run's, if there is one.
+
+    Nothing is written but the pace of this machine, and the data of a run that is there already.
+    """
     from engines.training.preflight import preflight
 
-    found = preflight(recipe, path if (path / "recipe.toml").is_file() else None)
+    found = preflight(recipe, path if path and (path / "run.json").is_file() else None)
     if as_json:
         sys.stdout.write(json.dumps(found.to_json(), ensure_ascii=False, indent=1) + "\n")
         return

@@ -15,7 +15,7 @@ from kwtui import context
 from kwtui.columns import table
 
 if TYPE_CHECKING:
-    from engines.training.queue import Queue
+    from engines.training.queue import Entry, Queue
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -37,7 +37,7 @@ def list_command(as_json: bool = JSON) -> None:
         return
     states = {"waiting": _("waiting"), "paused": _("paused"), "started": _("started")}
     rows_ = [
-        [entry.run, str(n), states.get(entry.state, entry.state), entry.author, entry.note]
+        [entry.run, str(n), states.get(entry.state, entry.state), entry.author, _note(entry)]
         for n, entry in enumerate(entries, start=1)
     ]
     if rows_:
@@ -138,6 +138,12 @@ def enqueue(queue: Queue, run: str, conditions: object, *, front: bool = False) 
     if said := warning():
         _say(said)
     return place
+
+
+def _note(entry: Entry) -> str:
+    from engines.training.queue import OUT_OF_HOURS
+
+    return _("stopped until its hours begin") if entry.note == OUT_OF_HOURS else entry.note
 
 
 def _queue() -> Queue:

@@ -79,7 +79,7 @@ def command(
         sys.stdout.write(to_toml(whole))
         return
     if preflight:
-        _preflight.show(whole, output or Path(), as_json)
+        _preflight.show(whole, output, as_json)
         return
     path = _run_path(whole, output)
     new = not path.exists()

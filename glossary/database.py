@@ -13,6 +13,8 @@ from glossary.errors import FailedError, UserError
 from glossary.i18n import _
 
 _BUSY_SECONDS = 30.0
+# The write-ahead log shrinks to this after a big change.
+_LOG_BYTES = 16 << 20
 _PRIMARY = 0xFF  # mask of a primary result code (https://sqlite.org/rescode.html)
 
 
@@ -47,6 +49,7 @@ def connect(path: Path, schema: Schema, *, create: bool) -> tuple[sqlite3.Connec
             if not readonly:
                 connection.execute("PRAGMA foreign_keys = ON")
                 connection.execute("PRAGMA synchronous = FULL")
+                connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
                 _migrate(connection, schema)
             elif version < schema.version:
                 sentence = _("{path} is of an older version and cannot be changed here: copy it.")

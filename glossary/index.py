@@ -60,6 +60,8 @@ class TermIndex:
         self._journal = journal
         self._opened: Any = None
         self._level = Level()
+        self._shown: Level | None = None
+        self._searchable = False
 
     def database(self) -> Any:
         """The LanceDB connection to the folder."""
@@ -108,8 +110,11 @@ class TermIndex:
         """Ids of terms that share 2- and 3-grams with `text`, best BM25 score first."""
         clean, best = normalise(text), dict[str, float]()
         with storage(self.path):
-            self.table.checkout_latest()
-            if limit < 1 or not _has_index(self.table, "search"):
+            if self._shown != (level := self._read_level()):
+                self.table.checkout_latest()
+                self._searchable = _has_index(self.table, "search")
+                self._shown = level
+            if limit < 1 or not self._searchable:
                 return []
             for start in range(0, len(clean), _QUERY):
                 piece = clean[start : start + _QUERY + 2]
@@ -152,7 +157,7 @@ class TermIndex:
 
     def distrust(self) -> None:
         """Have the table made anew by the next `follow`, since it could not be read."""
-        self._opened, self._level = None, Level()
+        self._opened, self._level, self._shown = None, Level(), None
         with storage(self.path):
             (self.path / LEVEL).unlink(missing_ok=True)
 
@@ -185,6 +190,7 @@ class TermIndex:
         if len(keys) > max(_MANY, self._journal.count() // 2):
             self._rebuild()
             return
+        self._journal.forget(keys)
         ids = self._journal.ids_of(keys)
         put = self._journal.get_many(ids.values())
         if put:

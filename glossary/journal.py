@@ -103,7 +103,7 @@ class Journal:
         self.readonly = readonly
         self.db = connection
         self._cache: OrderedDict[int, Term] = OrderedDict()
-        self._batches: dict[int, tuple[str, str]] = {}
+        self._known: dict[str, int] = {}
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False) -> Journal:
@@ -172,8 +172,9 @@ class Journal:
     def get_many(self, ids: Iterable[str]) -> dict[str, Term]:
         """The terms with these ids, in the order given; unknown ids are left out."""
         wanted = list(dict.fromkeys(ids))
-        found: dict[str, Term] = {}
-        for marks, chunk in _chunks(wanted):
+        known = {i: self._cache.get(self._known[i]) for i in wanted if i in self._known}
+        found: dict[str, Term] = {i: term for i, term in known.items() if term is not None}
+        for marks, chunk in _chunks([i for i in wanted if i not in found]):
             for row in self._all(f"{_STATE} WHERE t.there AND t.id IN ({marks})", chunk):
                 found[row[1]] = self._remember(row)
         return {term_id: found[term_id] for term_id in wanted if term_id in found}
@@ -274,9 +275,10 @@ class Journal:
         """Read these terms anew the next time, or all of them."""
         if keys is None:
             self._cache.clear()
+            self._known.clear()
             return
         for term_key in keys:
-            self._cache.pop(term_key, None)
+            self._drop(term_key)
 
     # Writing
 
@@ -376,9 +378,15 @@ class Journal:
     def _remember(self, row: tuple[Any, ...]) -> Term:
         term = unpacked(row[1], row[2], row[3], row[4])
         self._cache[row[0]] = term
+        self._known[term.id] = row[0]
         if len(self._cache) > _KEPT:
-            self._cache.popitem(last=False)
+            self._drop(next(iter(self._cache)))
         return term
+
+    def _drop(self, term_key: int) -> None:
+        term = self._cache.pop(term_key, None)
+        if term is not None:
+            self._known.pop(term.id, None)
 
     def _one(self, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         with sentences(self.path):

@@ -194,7 +194,9 @@ class Glossary:
 
     def changes_since(self, position: int) -> dict[str, Term | None]:
         """The terms changed after `position` as they are now, by id; None: removed."""
-        ids = self.journal.ids_of(self.journal.touched(position)).values()
+        keys = self.journal.touched(position)
+        self.journal.forget(keys)
+        ids = self.journal.ids_of(keys).values()
         now = self.get_many(ids)
         return {term_id: now.get(term_id) for term_id in ids}
 

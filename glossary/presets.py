@@ -145,12 +145,24 @@ def _clean(preset: Preset, values: Mapping[str, str]) -> dict[str, str]:
 
 def _records(preset: Preset, values: Mapping[str, str], row: int, source: str) -> Iterator[Record]:
     """Chunks of the filled lines; a title alone makes no record."""
+    values = _listed(preset, values)
     title = fill(preset.title, values)
     lines = [line for line in (_filled(one, values) for one in preset.lines) if line]
     kept = tuple((name, values[name]) for name in preset.keep if name in values)
     for text in chunks("\n".join(lines), MAX_CHUNK):
         identity = record_id(preset.name, title, text)
         yield Record(identity, preset.name, title, text, kept, source, row)
+
+
+def _listed(preset: Preset, values: Mapping[str, str]) -> dict[str, str]:
+    """The values as sentences show them: several names in one value set apart by commas."""
+    marks = {rule.field: rule.split for rule in preset.terms if rule.split}
+    return {
+        name: ", ".join(part.strip() for part in value.split(marks[name]))
+        if name in marks
+        else value
+        for name, value in values.items()
+    }
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:

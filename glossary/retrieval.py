@@ -30,8 +30,7 @@ Which = Literal["terms", "records", "both"]
 MIN_CLOSENESS = 0.6
 MIN_SHARE = 0.5
 MIN_COSINE = 0.45
-# Records are whole sentences: a lower share of a text's n-grams already says something.
-MIN_RECORD_COSINE = 0.35
+MIN_RECORD_COSINE = 0.5
 _SLACK = 3
 _CANDIDATES = 64
 _FUSION = 60

@@ -23,6 +23,8 @@ from glossary.i18n import _
 from glossary.text import normalise
 
 SUFFIX = ".jinja"
+# What opens a text and an answer in the shipped templates.
+LABELS = ("글:", "답:", "Text:", "Answer:")
 _TEMPLATE_ERRORS = (
     TemplateError,
     TypeError,
@@ -53,10 +55,10 @@ class PromptFields:
 
     def fenced(self, marks: Sequence[str]) -> PromptFields:
         """The same with every one of `marks` (a model's control tokens) taken apart in what others
-        wrote: texts, terms, definitions, records. Nothing in them can then end a turn.
+        wrote: texts, terms, definitions, records. The labels of the prompt are taken apart too:
+        nothing in them can then end a turn or look like another question and answer.
         """
-        if not marks:
-            return self
+        marks = (*marks, *LABELS)
         return replace(
             self,
             text=fence(self.text, marks),
@@ -100,10 +102,11 @@ class PromptTemplate:
 
 
 def fence(text: str, marks: Iterable[str]) -> str:
-    """`text` with a space inside every one of `marks`, so that no tokenizer reads it as one."""
+    """`text` with a space inside every one of `marks`, so that nothing reads it as one."""
     for mark in marks:
         if len(mark) > 1 and mark in text:
-            text = text.replace(mark, f"{mark[0]} {mark[1:]}")
+            at = len(mark) - 1 if mark.endswith(":") else 1
+            text = text.replace(mark, f"{mark[:at]} {mark[at:]}")
     return text
 
 

@@ -21,6 +21,7 @@ from engines.training.base_model import (
 from engines.training.checkpoints import clear_partial, last_checkpoint, step_of
 from engines.training.folder import RunFolder
 from engines.training.judge import Judge, Verdict
+from engines.training.neighbours import memory_words
 from engines.training.plan import Plan, make_plan
 from engines.training.preview import model_path, prompt_tools
 from engines.training.prompts import Tools
@@ -170,7 +171,8 @@ class _Run:
                 "data.max_length, set optimisation.checkpointing = true, or choose qlora. ({error})"
             )
             shown = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-            raise FailedError(message.format(batch=plan.largest, error=shown)) from error
+            said = message.format(batch=plan.largest, error=shown)
+            raise FailedError(said + memory_words(self.folder.path)) from error
         error.__traceback__ = None
         gc.collect()
         if torch.cuda.is_available():

@@ -21,6 +21,7 @@ from engines.training.detached import Terms, environment
 from engines.training.folder import RunFolder
 from engines.training.liveness import is_locked, whoami
 from engines.training.logout import kills_at_logout, warning
+from engines.training.neighbours import memory_words
 from engines.training.preflight_file import write_foretold
 from engines.training.queue import ATTEMPTS, Conditions, Queue, within
 from engines.training.runs import look
@@ -328,6 +329,16 @@ def test_strangers_are_those_that_are_not_ours() -> None:
     card = gpu(0, 10, GpuProcess(1, "root", "x", None), GpuProcess(2, "me", "python", GIB))
     assert [p.pid for p in card.strangers({2})] == [1]
     assert replace(card, processes=()).strangers(()) == ()
+
+
+def test_a_run_that_fails_because_a_colleague_took_the_memory_says_so(tmp_path: Path) -> None:
+    me = GpuProcess(os.getpid(), "me", "python", 20 * GIB)
+    other = GpuProcess(77, "minji", "python", 55 * GIB)
+    write_foretold(tmp_path, {"total": 30 * GIB})
+    said = memory_words(tmp_path, [gpu(0, 5, me, other)])
+    assert "30.0 GiB were foretold" in said and "GPU 0: minji 55.0 GiB" in said
+    assert "me 20.0" not in said
+    assert memory_words(tmp_path / "none", [gpu(0, 5, me)]) == ""
 
 
 def test_a_lock_ends_with_the_run_that_inherited_it(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ class Listing:
         shown: dict[str, dict[str, int]] = {}
         for name in ("category", "language"):
             base = view if name == "language" else View(view.filter, "canonical", view.which)
-            rows = self._passing(base)
+            rows = np.flatnonzero(self._passing(base))
             codes, values = self._codes[name]
             counts = Counter[str]()
             for code, count in enumerate(np.bincount(codes[rows], minlength=len(values))):
@@ -183,7 +183,7 @@ class Listing:
         return self._latest[2]
 
     def _passing(self, view: View) -> Rows:
-        """The rows of the arrays that pass, in their order."""
+        """Which rows of the arrays pass, as a mask."""
         import numpy as np
 
         passing = ~self._hidden
@@ -199,35 +199,30 @@ class Listing:
             if not _INITIAL.search(wanted):
                 found[self._details.rows_with(wanted)] = True
             passing &= found
-        return np.flatnonzero(passing)
+        return passing
 
-    def _ordered(self, view: View, rows: Rows) -> Rows:
+    def _ordered(self, view: View, passing: Rows) -> Rows:
         """Keys in the order of the view, the changed terms among them."""
         import numpy as np
 
-        over = self._over(view)
         field, backwards = view.sort.removeprefix("-"), view.sort.startswith("-")
-        keys = self._keys[rows]
         if field == "canonical":
-            ranks = rows.astype(np.float64)
             values: Sequence[str] | _Text = self._names
+            places = np.flatnonzero(passing)
+            keys = self._keys[places]
         else:
             order, values = self._order(field)
-            ranks = order[rows].astype(np.float64)
+            places = np.flatnonzero(passing[order])
+            keys = self._keys[order[places]]
+        over = [(_sort_value(term, field), number) for number, term in self._over(view)]
         if over:
-            over.sort(key=lambda one: _sort_value(one[1], field), reverse=backwards)
-            added = [bisect_left(values, _sort_value(t, field)) - 0.5 for _n, t in over]
-            over_keys = [n for n, _t in over]
-            keys = np.concatenate([keys, np.array(over_keys, dtype=np.int64)])
-            ranks = np.concatenate([ranks, np.array(added)])
-        if over or field != "canonical":
-            keys = keys[np.argsort(-ranks if backwards else ranks, kind="stable")]
-        elif backwards:
-            keys = keys[::-1]
-        return keys
+            over.sort()
+            added = [bisect_left(values, value) for value, _number in over]
+            keys = np.insert(keys, np.searchsorted(places, added), [n for _value, n in over])
+        return keys[::-1] if backwards else keys
 
     def _order(self, field: str) -> tuple[Rows, Sequence[str]]:
-        """The rank of each row by a field, and the values in that order."""
+        """The rows in the order of a field, and the values in that order."""
         import numpy as np
 
         if field not in self._orders:
@@ -237,9 +232,8 @@ class Listing:
                 if (row := row_of.get(number)) is not None:
                     values[row] = _sort_value(term, field)
             order = sorted(range(len(values)), key=values.__getitem__)
-            ranks = np.empty(len(values), dtype=np.int64)
-            ranks[order] = np.arange(len(values))
-            self._orders[field] = (ranks, [values[row] for row in order])
+            found = np.array(order, dtype=np.int64)
+            self._orders[field] = (found, [values[row] for row in order])
         return self._orders[field]
 
 

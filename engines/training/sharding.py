@@ -1,9 +1,9 @@
 """Full fine-tuning spread over several GPUs with FSDP2: weights, gradients and states in shards.
 
-`shard`, `save` and `load` work on torch's own `fully_shard` (Zhao et al. 2023, arXiv:2304.11277;
-https://docs.pytorch.org/docs/stable/distributed.fsdp.fully_shard.html). `trainer_options` asks
-transformers and accelerate for the same. On CPUs accelerate silently runs DDP instead, so there
-it is never asked for. None of this was ever tried on more than one GPU.
+They work on torch's own `fully_shard` (Zhao et al. 2023, arXiv:2304.11277;
+https://docs.pytorch.org/docs/stable/distributed.fsdp.fully_shard.html), also over gloo on CPUs,
+where accelerate silently runs DDP instead. A training run on GPUs asks accelerate for the same
+(`engines.training.fitting`). None of this was ever tried on more than one GPU.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engines.training.tune_recipe import TuneRecipe
 from glossary.errors import UserError
 from glossary.i18n import _
 
@@ -21,36 +20,6 @@ if TYPE_CHECKING:
 
 WEIGHTS = "model.safetensors"
 STATES = "optimizer.pt"
-
-
-def wants_sharding(recipe: TuneRecipe, *, gpu: bool, processes: int) -> bool:
-    """Whether the run is spread by FSDP2; UserError where it is asked for and cannot be.
-
-    Adapters are small: lora and qlora are always run with DDP.
-    """
-    wanted = recipe.launch.sharding
-    if wanted == "fsdp" and (recipe.method != "full" or not gpu):
-        message = _("launch.sharding = fsdp is for full fine-tuning on GPUs; set it to auto.")
-        raise UserError(message)
-    if wanted == "fsdp":
-        return True
-    return wanted == "auto" and recipe.method == "full" and gpu and processes > 1
-
-
-def trainer_options(recipe: TuneRecipe, *, gpu: bool, processes: int) -> dict[str, Any]:
-    """What transformers' TrainingArguments take for FSDP2; {} for everything else."""
-    if not wants_sharding(recipe, gpu=gpu, processes=processes):
-        return {}
-    return {
-        "fsdp": True,
-        "fsdp_config": {
-            "version": 2,
-            "reshard_after_forward": True,
-            "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
-            "state_dict_type": "FULL_STATE_DICT",
-            "cpu_ram_efficient_loading": False,
-        },
-    }
 
 
 def decoder_layers(model: Any) -> list[Any]:

@@ -9,10 +9,7 @@ import pytest
 
 from engines.children import python_command, python_environment
 from engines.training.command_line import equivalent, sbatch, worker_command
-from engines.training.recipe import checked
-from engines.training.sharding import trainer_options, wants_sharding
 from engines.training.tune_recipe import Launch, TuneRecipe
-from glossary.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,47 +42,6 @@ def test_shards_of_two_processes_compute_save_and_load_as_one_whole(tmp_path: Pa
     assert found["losses"] == pytest.approx(found["plain"], rel=1e-5)
     assert found["losses"][2:] == found["resumed"], "after loading it goes on bit for bit"
     assert found["unexpected"] == [] and found["missing"] in ([], ["lm_head.weight"])
-
-
-@pytest.mark.parametrize(
-    ("method", "sharding", "gpu", "processes", "wanted"),
-    [
-        ("full", "auto", True, 4, True),
-        ("full", "auto", True, 1, False),
-        ("full", "ddp", True, 4, False),
-        ("full", "auto", False, 2, False),
-        ("lora", "auto", True, 4, False),
-        ("qlora", "auto", True, 4, False),
-        ("full", "fsdp", True, 1, True),
-    ],
-)
-def test_full_on_several_gpus_is_sharded_and_nothing_else(
-    method: str, sharding: str, gpu: bool, processes: int, wanted: bool
-) -> None:
-    recipe = checked({"method": method, "launch": {"sharding": sharding}}, "test")
-    assert isinstance(recipe, TuneRecipe)
-    assert wants_sharding(recipe, gpu=gpu, processes=processes) is wanted
-    options = trainer_options(recipe, gpu=gpu, processes=processes)
-    assert bool(options) is wanted
-    if wanted:
-        assert options["fsdp_config"]["version"] == 2
-
-
-@pytest.mark.parametrize(("method", "gpu"), [("lora", True), ("full", False)])
-def test_sharding_where_it_cannot_be_is_refused(method: str, gpu: bool) -> None:
-    recipe = checked({"method": method, "launch": {"sharding": "fsdp"}}, "test")
-    assert isinstance(recipe, TuneRecipe)
-    with pytest.raises(UserError, match=r"launch\.sharding"):
-        wants_sharding(recipe, gpu=gpu, processes=2)
-
-
-def test_trainer_options_are_known_to_transformers(tmp_path: Path) -> None:
-    from transformers import TrainingArguments
-
-    recipe = TuneRecipe(method="full")
-    options = trainer_options(recipe, gpu=True, processes=2)
-    made = TrainingArguments(output_dir=str(tmp_path), use_cpu=True, **options)
-    assert made.fsdp and made.fsdp_plugin_args["fsdp_version"] == 2
 
 
 # ---- the commands

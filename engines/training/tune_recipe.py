@@ -119,7 +119,7 @@ class Optimisation(Part):
     """Such batches added up before the weights move."""
     learning_rate: float = Field(default=0.0, ge=0, le=1)
     """0: by method and size: 2e-4 for lora and qlora, 2e-5 for full; under 100 million parameters
-    ten times as much and more (see `default_rate`)."""
+    3e-3 and 1e-3."""
     schedule: Literal["cosine", "linear", "constant", "constant_with_warmup"] = "cosine"
     """How the learning rate falls."""
     warmup: float = Field(default=0.05, ge=0)
@@ -228,9 +228,9 @@ def default_rate(method: str, parameters: int) -> float:
     """The learning rate where the recipe names none.
 
     2e-4 is that of the QLoRA paper for models up to 13B, 2e-5 that of most full fine-tunings of
-    7B models; the rates for small models were chosen on kw-mini (4.3M parameters) with the
-    demo's dev split.
+    7B models; those for small models were chosen on kw-mini (3.9M parameters) and the demo's dev
+    split: F1 after one epoch 0.896 with 1e-3 and 0.809 with 5e-4 for full.
     """
     if parameters < SMALL:
-        return 5e-4 if method == "full" else 3e-3
+        return 1e-3 if method == "full" else 3e-3
     return 2e-5 if method == "full" else 2e-4

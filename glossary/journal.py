@@ -19,7 +19,7 @@ from typing import Any
 
 from glossary.changes import EDIT, Batch, packed, stamped, unpacked
 from glossary.database import Schema, connect, sentences, transaction
-from glossary.term import Term, key
+from glossary.term import Term, fold, key
 
 _FIRST = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -233,6 +233,16 @@ class Journal:
         """Every name (as `glossary.term.key` gives it) with the key of its term."""
         with sentences(self.path):
             yield from self.db.execute("SELECT name, term FROM names")
+
+    def named(self, part: str, limit: int) -> list[Term]:
+        """Terms with `part` in a name, in any case of Latin letters; those that begin so first."""
+        rows = self._all(
+            "SELECT term FROM (SELECT term, rank, instr(lower(name), ?1) AS place,"
+            " length(name) AS size FROM names) WHERE place GROUP BY term"
+            " ORDER BY min(rank > 0 OR place > 1), min(size), term LIMIT ?2",
+            (fold(part), limit),
+        )
+        return self.terms_of([int(row[0]) for row in rows])
 
     def not_keywords(self) -> list[Term]:
         """The terms that are no keywords, in no order."""

@@ -151,9 +151,9 @@ def excluded_in(glossary: Glossary, text: str) -> list[Match]:
 
 def search_terms(glossary: Glossary, text: str, limit: int) -> list[Term]:
     """At most `limit` terms for what a person typed: by a part of a name, then by n-grams."""
-    wanted = normalise(text).strip().lower()
-    named = [t for t in glossary.terms() if any(wanted in s.lower() for s in t.surfaces)]
-    named.sort(key=lambda t: (not t.canonical.lower().startswith(wanted), len(t.canonical)))
+    named = glossary.named(text, limit)
+    if len(named) >= limit:
+        return named
     near = [term for term, _score in glossary.ngram_search(text, limit)]
     return list(dict.fromkeys([*named, *near]))[:limit]
 

@@ -36,6 +36,7 @@ from glossary.journal import Journal
 from glossary.lock import held
 from glossary.matching import Matcher
 from glossary.term import Term, key
+from glossary.text import normalise
 from glossary.validation import Given, Plan, Present, merged, plan, settle
 
 LOCK = "write.lock"
@@ -176,6 +177,11 @@ class Glossary:
     def lookup(self, surface: str) -> Term | None:
         """The term with this canonical form or alias; case counts as in `glossary.term.key`."""
         return self.journal.owner(key(surface))
+
+    def named(self, part: str, limit: int) -> list[Term]:
+        """At most `limit` terms with `part` in one of their names, those that begin so first."""
+        clean = normalise(part).strip()
+        return self.journal.named(clean, limit) if clean else []
 
     def owner(self, name: str) -> Term | None:
         """The term that has `name`, as `glossary.term.key` gives it."""

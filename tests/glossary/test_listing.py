@@ -119,3 +119,11 @@ def test_rows_laid_over_are_as_rows_read_anew(
             if sort.endswith("canonical"):
                 assert listing.page(view, 0, 99) == anew.page(view, 0, 99)
             assert listing.facets(view) == anew.facets(view)
+
+
+def test_a_part_of_a_name_is_found_beginnings_first(glossary: Glossary) -> None:
+    glossary.upsert([Term("", "통증"), Term("", "Mg 통")], author="kim")
+    assert [t.canonical for t in glossary.named("통", 9)] == ["통증", "두통", "근육통", "Mg 통"]
+    assert [t.canonical for t in glossary.named("IBUP", 1)] == ["이부프로펜"]
+    assert [t.canonical for t in glossary.named("mG", 2)] == ["Mg 통"]
+    assert glossary.named("%_'", 9) == glossary.named(" ", 9) == []

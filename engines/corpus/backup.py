@@ -13,7 +13,9 @@ from engines.corpus.connection import connect, sentences
 from glossary.errors import FailedError, UserError
 from glossary.i18n import _
 
-_STEP_PAGES = 4096
+# All pages in one step: between two steps any change by others would begin the copy anew, so that
+# it never ended while somebody labels. Writers are not held up (write-ahead log).
+_STEP_PAGES = -1
 _DAILY = re.compile(r"corpus-(\d{8})\.sqlite")
 
 

@@ -138,12 +138,15 @@ def measure(space: Workspace, keys: int, home: Path) -> dict[str, float]:
     terminal = Terminal(python_command("kwtui", "-w", str(space.root)), environment)
     try:
         assert terminal.until("Dataset", 60), "the app did not open"
+        opened = time.perf_counter() - started
+        terminal.rest(1.0)
+        started = time.perf_counter()
         os.write(terminal.fd, b"\x1bOS")  # F4
         assert terminal.until("left", 60), "no text came"
-        opened = time.perf_counter() - started
+        first = time.perf_counter() - started
         assert terminal.until("Nouns", 60), "no candidates came"
         terminal.rest(1.0)
-        return {"open": opened, **_keys(terminal, keys)}
+        return {"open": opened, "first": first, **_keys(terminal, keys)}
     finally:
         terminal.close()
 
@@ -183,7 +186,8 @@ def main() -> None:
         found = measure(space, given.keys, home)
     sys.stdout.write(
         f"{given.texts:,} texts (imported in {seconds:.0f} s), {given.keys} keys at"
-        f" {COLUMNS}x{LINES}: first text after {found['open']:.1f} s\n"
+        f" {COLUMNS}x{LINES}: screen after {found['open']:.1f} s, first text {found['first']:.1f} s"
+        " after its key\n"
         f"key to paint: median {found['median']:.0f} ms, p95 {found['p95']:.0f} ms"
         f" (aim {AIMS['p95']:.0f}), Enter to next text {found['approve']:.0f} ms\n"
         f"{found['bytes']:.0f} bytes a key (aim {AIMS['bytes']:.0f}), app {found['rss']:.0f} MB"

@@ -16,7 +16,7 @@ demo: $(STAMP)
 	$(BIN)/kwtui demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not long and not soak"
+	$(BIN)/python -m pytest -m "not long and not soak" --reruns 2
 
 test-long: $(STAMP)
 	$(BIN)/python -m pytest -m "not soak"

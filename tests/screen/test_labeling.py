@@ -192,7 +192,7 @@ def test_the_guideline_is_shown_changed_and_numbered(space: Workspace) -> None:
 
     perform(story, space)
     with Corpus.open(space.corpus_path, readonly=True) as corpus:
-        assert corpus.guideline() == (1, "ANever 의약품.")
+        assert corpus.guideline() == (2, "ANever 의약품.")
 
 
 def test_a_whole_session_from_import_to_export(kwtui, space: Workspace, tmp_path: Path) -> None:

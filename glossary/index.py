@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -85,7 +85,14 @@ class TermIndex:
         """Whether the table was made from this journal."""
         return self._read_level().identity == self._journal.identity
 
-    def follow(self, *, author: str = "", wait: bool = True, keep: timedelta = RETENTION) -> bool:
+    def follow(
+        self,
+        *,
+        author: str = "",
+        wait: bool = True,
+        keep: timedelta = RETENTION,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> bool:
         """Bring the table up to the journal; returns whether it is.
 
         When another process is at it: wait for it, or without `wait` leave it the work. The table
@@ -102,7 +109,7 @@ class TermIndex:
                 if mine:
                     self._follow(keep)
             return mine and self.is_level()
-        with held(lock, author=author, what=what, timeout=600):
+        with held(lock, author=author, what=what, timeout=600, on_wait=on_wait):
             self._follow(keep)
         return True
 

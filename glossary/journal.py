@@ -112,12 +112,14 @@ class Journal:
         Raises UserError and FailedError as `glossary.database.connect` does.
         """
         connection, readonly = connect(path, SCHEMA, create=create)
-        if not readonly:
+        made = cls(connection, path, readonly)
+        # Looked for first, since a write would wait for whoever is writing.
+        if not readonly and not made._one("SELECT 1 FROM meta WHERE name = 'identity'"):
             with sentences(path):
                 connection.execute(
                     "INSERT OR IGNORE INTO meta VALUES ('identity', ?)", (uuid.uuid4().hex,)
                 )
-        return cls(connection, path, readonly)
+        return made
 
     def close(self) -> None:
         """Close the file; everything is on disk already."""

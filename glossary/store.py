@@ -239,7 +239,7 @@ class Glossary:
         if self._follower is not None and self._has_index():
             self._follower.wake()
             return self.index.is_level()
-        return self.index.follow(wait=wait, keep=self._retention)
+        return self.index.follow(wait=wait, keep=self._retention, on_wait=self._on_wait)
 
     # Changing
 

@@ -12,7 +12,7 @@ extractor (kwtui.services.extractor.ExtractorService):
     show_prompt(text, strategy, model="") -> str
   An empty `strategy` is the one of [extraction] in the settings. texts: Example or str.
 glossary (kwtui.services.glossary.GlossaryService):
-    count() -> int
+    count() -> int                        version() -> int: grows with every change of anyone
     rows(offset, limit, filter="", sort="canonical", which="all", category=None) -> Page
     place(term_id, filter="", sort="canonical", which="all", category=None) -> int | None
     facets(filter="", which="all", category=None) -> {"category": {name: terms}, "language": ...}

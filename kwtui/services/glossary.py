@@ -27,8 +27,8 @@ class GlossaryService(GlossaryPast, GlossaryFiles):
 
     requests = (
         frozenset(
-            {"count", "rows", "place", "facets", "get", "lookup", "match", "search", "warm",
-             "check", "upsert", "delete", "merge"}
+            {"count", "version", "rows", "place", "facets", "get", "lookup", "match", "search",
+             "warm", "check", "upsert", "delete", "merge"}
         )
         | GlossaryPast.requests
         | GlossaryFiles.requests
@@ -42,6 +42,11 @@ class GlossaryService(GlossaryPast, GlossaryFiles):
         """How many terms there are."""
         glossary = self._opened()
         return glossary.count() if glossary else 0
+
+    def version(self, task: Task) -> int:
+        """A number that grows with every change, of other processes too; cheap to ask."""
+        glossary = self._opened()
+        return glossary.version if glossary else 0
 
     def rows(
         self,

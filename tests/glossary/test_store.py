@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import subprocess
 import sys
 import unicodedata
@@ -133,30 +132,6 @@ def test_a_newer_format_is_refused_and_a_damaged_table_too(folder: Path, tmp_pat
     (tmp_path / "damaged.lance" / "terms.lance").mkdir(parents=True)
     with pytest.raises(FailedError, match="may be damaged"):
         Glossary.open(tmp_path / "damaged.lance")
-
-
-def _write_many(folder: Path, name: str) -> None:
-    glossary = Glossary.open(folder)
-    for number in range(4):
-        glossary.upsert([Term("", f"{name}용어{number}")], author=name)
-    glossary.upsert([Term("", "공동")], author=name, reason=name)
-
-
-def test_four_processes_write_at_once_without_loss_or_duplicate(
-    glossary: Glossary, folder: Path
-) -> None:
-    assert len(glossary.terms()) == 7
-    spawn = multiprocessing.get_context("spawn")
-    writers = [spawn.Process(target=_write_many, args=(folder, name)) for name in "abcd"]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join(60)
-        assert writer.exitcode == 0
-    assert len(glossary.terms()) == 7
-    assert glossary.refresh() and not glossary.refresh()
-    assert len(glossary.terms()) == glossary.count() == 7 + 4 * 4 + 1
-    assert len({t.canonical for t in glossary.terms()}) == glossary.count()
 
 
 def test_who_waits_is_told_who_holds_the_lock(tmp_path: Path) -> None:

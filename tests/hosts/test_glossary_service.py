@@ -61,12 +61,17 @@ def test_changes_of_this_and_of_other_processes_are_seen(start: Any, tmp_path: A
     def ask(method: str, **params: Any) -> Any:
         return host.submit(method, params).result(20)
 
-    assert ask("count") == 0 and ask("rows", offset=0, limit=5) == Page(0, (), 0)
+    assert (
+        ask("version") == 0
+        and ask("count") == 0
+        and ask("rows", offset=0, limit=5) == Page(0, (), 0)
+    )
     assert ask("upsert", terms=[Term("", "해열"), Term("", "두통")], author="kim") == 2
     with pytest.raises(UserError) as refused:
         ask("upsert", terms=[Term("", "  ")], author="kim")
     assert refused.value.exit_code == 2
     Glossary.open(own.glossary_path).upsert([Term("", "치통")], author="lee")
+    assert ask("version") == 2
     page = ask("rows", offset=0, limit=5)
     assert [(t.canonical, t.author) for t in page.terms] == [
         ("두통", "kim"),

@@ -5,8 +5,13 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
+    """Open the app at once, or run the command line, and exit with the code."""
     try:
+        from kwtui.launch import straight
+
+        opened = straight(sys.argv[1:])
+        if opened is not None:
+            sys.exit(opened)
         from kwtui.cli import run
     except KeyboardInterrupt:  # before the catalogues are there: no word, only the code
         sys.exit(130)

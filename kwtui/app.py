@@ -63,6 +63,9 @@ class Workbench(Looks, App[None]):
         self.wrong = ""
         self._settings: asyncio.Future[Settings] | None = None
         self._hosts: dict[str, Host] = {}
+        self._filled = 0.0
+        self._early: list[events.Key] = []
+        self._leaving = False
         self.dress(str(self.kept.get("theme", "")))
         self.title = workspace.root.name
         self._bind()
@@ -84,13 +87,30 @@ class Workbench(Looks, App[None]):
             yield KeyBar()
         yield Static("", id="too-small")
 
-    async def on_mount(self) -> None:
-        """Show the pane of the last time; settings are read after the first paint."""
+    def on_mount(self) -> None:
+        """Paint the frame, then fill it."""
         self._heed_signals()
+        self.call_after_refresh(self._fill)
+
+    async def _fill(self) -> None:
+        """Show the pane of the last time, then read the settings."""
+        if self._leaving:
+            return
         wanted = str(self.kept.get("pane", ""))
         known = [spec.id for spec in self.specs]
         await self.show_pane(wanted if wanted in known else known[0])
+        self._filled = events.Idle().time
+        for key in self._early:
+            self.post_message(key)
         self.call_after_refresh(self._load_settings)
+
+    def on_key(self, event: events.Key) -> None:
+        """Hand what was typed before there was a pane to that pane."""
+        key = events.Key(event.key, event.character)
+        if not self.current:
+            self._early.append(key)
+        elif event.time < self._filled:
+            self.post_message(key)
 
     # Settings
 
@@ -334,6 +354,7 @@ class Workbench(Looks, App[None]):
 
     async def finish(self, code: int = 0) -> None:
         """Keep the state, end the services, leave."""
+        self._leaving = True
         self.keep()
         hosts = [asyncio.to_thread(host.close, LEAVE_SECONDS) for host in self._hosts.values()]
         await asyncio.gather(*hosts)

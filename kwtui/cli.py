@@ -2,7 +2,6 @@
 
 import difflib
 import importlib
-import io
 import os
 import sys
 from collections.abc import Sequence
@@ -16,14 +15,10 @@ import typer
 import typer.core
 import typer.main
 
-from engines.layers import read_layer, toml_value
-from engines.workspace import CONFIG, Workspace, default_config, user_folder
 from glossary import i18n
-from glossary.errors import UserError
 from glossary.i18n import _
 from kwtui import context, failures, launch, usage
-
-CATALOGUES = Path(__file__).resolve().parent / "locale"
+from kwtui.startup import CATALOGUES, configured_language, enter, prepare_streams
 
 
 def summaries() -> dict[str, str]:
@@ -88,8 +83,8 @@ class CommandTable(typer.core.TyperGroup):
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
     os.umask(0o077)
-    _streams()
-    i18n.use(_configured_language(arguments), CATALOGUES)
+    prepare_streams()
+    i18n.use(configured_language(arguments), CATALOGUES)
     try:
         command = usage.localise(typer.main.get_command(_root()))
         code = int(command.main(list(arguments), "kwtui", standalone_mode=False) or 0)
@@ -128,51 +123,10 @@ def _root() -> typer.Typer:
             raise typer.Exit
         context.name_workspace(workspace)
         found = context.workspace()
-        if found and found.shared:
-            os.umask(0o007)
-        if found and (found.runs / ".queue").is_dir():
-            from engines.training.queue import wake
-
-            wake(found.runs)
+        if found:
+            enter(found)
         if ctx.invoked_subcommand is None:
             opened = launch.open_workspace(found) if found else launch.open_without_workspace()
             raise typer.Exit(opened)
 
     return app
-
-
-def _streams() -> None:
-    """Data is UTF-8 with plain newlines wherever it goes; a terminal never fails on a character."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            if stream.isatty():
-                stream.reconfigure(errors="backslashreplace")
-            else:
-                stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
-
-
-def _configured_language(arguments: Sequence[str]) -> str:
-    """`language` of the settings, read before pydantic is; faults in them are told later."""
-    files = [user_folder() / CONFIG, default_config()]
-    folder = _named_folder(arguments) or os.environ.get("KWTUI_WORKSPACE")
-    found = Path(folder) if folder else getattr(Workspace.find(Path.cwd()), "root", None)
-    if found:
-        files.insert(0, found / CONFIG)
-    values = [os.environ.get("KWTUI_LANGUAGE", "")]
-    for file in files:
-        try:
-            values.append(read_layer(file).values.get("language", ""))
-        except UserError:
-            continue
-    return next((str(toml_value(str(v))) for v in values if v in i18n.LANGUAGES), "")
-
-
-def _named_folder(arguments: Sequence[str]) -> str | None:
-    for at, argument in enumerate(arguments):
-        if argument in {"-w", "--workspace"}:
-            return next(iter(arguments[at + 1 :]), None)
-        if argument.startswith("--workspace="):
-            return argument.partition("=")[2]
-        if not argument.startswith("-"):
-            return None
-    return None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from engines.workspace import Workspace, is_workspace
+from glossary import i18n
 from glossary.errors import UserError
-from glossary.text import printable
 
 
 def has_terminal() -> bool:
@@ -74,7 +74,40 @@ def prepared_demo(root: Path) -> Workspace:
     return Workspace.open(root)
 
 
-def say(sentence: str) -> None:
-    """One sentence on stderr; a terminal that is gone does not hear it."""
-    with contextlib.suppress(OSError):
-        print(printable(sentence), file=sys.stderr)
+def straight(arguments: Sequence[str]) -> int | None:
+    """The exit code of an app opened without the command line's machinery, which costs time.
+
+    None when that has to look: for a command, an option, a mistake, or without a terminal.
+    """
+    named = _only_workspace(arguments)
+    if named is None or not has_terminal():
+        return None
+    from kwtui import context
+    from kwtui.startup import CATALOGUES, configured_language, enter, prepare_streams
+
+    os.umask(0o077)
+    prepare_streams()
+    i18n.use(configured_language(arguments), CATALOGUES)
+    try:
+        context.name_workspace(Path(named) if named else None)
+        found = context.workspace()
+        if found is None:
+            return open_without_workspace()
+        enter(found)
+        return open_workspace(found)
+    except (Exception, KeyboardInterrupt) as error:
+        from kwtui import failures
+
+        return failures.report(error)
+
+
+def _only_workspace(arguments: Sequence[str]) -> str | None:
+    """The folder when a command line says nothing but that ("" for nothing at all), else None."""
+    if not arguments:
+        return ""
+    first, *rest = arguments
+    if first in ("-w", "--workspace") and len(rest) == 1 and not rest[0].startswith("-"):
+        return rest[0]
+    if first.startswith("--workspace=") and not rest:
+        return first.partition("=")[2] or None
+    return None

@@ -25,18 +25,30 @@ class Looks(App[Any]):
 
     CSS_PATH = Path(__file__).with_name("theme.tcss")
     choices: ScreenChoices
+    _right_from_the_start = False
 
     def get_css_variables(self) -> dict[str, str]:
         """The theme's variables and the kind of line that borders are drawn with."""
         line = "ascii" if self.choices.borders == "ascii" else "round"
         return super().get_css_variables() | {"line": line}
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Apply the styles anew, but not for the theme that the app starts with."""
+        if self._right_from_the_start:
+            self._right_from_the_start = False
+        else:
+            super().refresh_css(animate)
+
     def dress(self, theme: str = "") -> None:
         """Put on the theme of the settings, or `theme`; called by the constructor."""
         for made in THEMES:
             self.register_theme(made)
         known = theme in {made.name for made in THEMES} and not self.no_color
-        self.theme = theme if known else theme_for(self.choices, no_color=self.no_color)
+        worn = theme if known else theme_for(self.choices, no_color=self.no_color)
+        self.set_reactive(Looks.theme, worn)
+        self.stylesheet.set_variables(self.get_css_variables())
+        self._right_from_the_start = True
+        self._watch_theme(worn)
         ScrollBar.renderer = AsciiBars if self.choices.borders == "ascii" else ScrollBarRender
         if self.no_color:
             self._without_colours()

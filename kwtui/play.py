@@ -122,10 +122,14 @@ def _size(word: str) -> tuple[int, int]:
 async def play(app: Workbench, steps: Sequence[Step], folder: Path) -> None:
     """Run the steps on the app. Raises FailedError with the line that failed and the screen."""
     async with app.run_test(size=first_size(steps), notifications=True) as pilot:
+        while app.is_running and not app.current:
+            await pilot.pause(_POLL)
         for step in steps:
             if not app.is_running:
                 break
             failed = await _Player(app, pilot, folder).do(step)
+            if failed and not app.is_running and (app.wrong or app.failure):
+                break
             if failed:
                 sentence = _("Line {line}: {source}: {failed}").format(
                     line=step.line, source=step.source, failed=failed

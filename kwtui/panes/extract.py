@@ -313,3 +313,4 @@ class ExtractPane(Pane):
         if isinstance(text, str) and text:
             self._warmed = self.strategy
             self.area.load_text(text)
+        self._draw()

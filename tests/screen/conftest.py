@@ -122,7 +122,9 @@ def perform(
 
     async def run() -> None:
         async with app.run_test(size=size, notifications=True) as pilot:
-            await story(Stage(app, pilot))
+            stage = Stage(app, pilot)
+            await stage.until(lambda: bool(app.current) or not app.is_running)
+            await story(stage)
             if app.is_running:
                 await app.finish()
 

@@ -109,6 +109,12 @@ def test_hangul_is_typed_extracted_and_ctrl_q_leaves_a_clean_terminal(terminal: 
     )
 
 
+def test_what_is_typed_before_the_pane_is_there_is_not_lost(terminal: Terminal) -> None:
+    terminal.wait("F2")
+    terminal.send("가나다")
+    terminal.wait("가나다")
+
+
 def test_sigkill_of_the_app_leaves_no_host(terminal: Terminal) -> None:
     terminal.wait("Nothing extracted yet.")
     terminal.send("해열")
@@ -159,7 +165,7 @@ def test_no_color_sends_no_colour(space: Workspace) -> None:
     made = Terminal("-w", space.root, NO_COLOR="1", COLORTERM="truecolor")
     try:
         made.wait("Nothing extracted yet.")
-        made.wait("F1")
+        made.wait("─ words ─")
         styles = re.findall(rb"\x1b\[([\d;]*)m", made.raw)
         numbers = {int(part) for style in styles for part in style.split(b";") if part}
         assert 7 in numbers

@@ -31,13 +31,14 @@ def test_there_are_twenty_cells_that_an_h200_holds() -> None:
         assert estimate(grid.SHAPES[cell.model], job).total < 79 * 2**30, cell.name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "cell",
     [
         "gemma-3-1b-lora-4x1024",
-        pytest.param("gemma-2-2b-full-1x1024", marks=pytest.mark.long),
-        pytest.param("mistral-7b-qlora-4x1024-again", marks=pytest.mark.long),
-        pytest.param("gemma-2b-qlora-16x256", marks=pytest.mark.long),
+        "gemma-2-2b-full-1x1024",
+        "mistral-7b-qlora-4x1024-again",
+        "gemma-2b-qlora-16x256",
     ],
 )
 def test_a_cell_runs_in_miniature_and_is_not_measured_twice(

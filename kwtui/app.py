@@ -10,7 +10,6 @@ os.environ.setdefault("TEXTUAL_DISABLE_KITTY_KEY", "1")
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from textual import events, on
@@ -178,12 +177,6 @@ class Workbench(Looks, App[None]):
         for pane in self.screen_stack[0].query(".pane"):
             cast("Pane", pane).host_changed(host)
 
-    async def renew(self, service: str) -> None:
-        """End a service, so that the next request starts it with the settings as they are now."""
-        host = self._hosts.pop(service, None)
-        if host is not None:
-            await asyncio.to_thread(host.close, LEAVE_SECONDS)
-
     async def work(self, function: Callable[[], T]) -> T | None:
         """The result of a short function that waits for a disk, run in a thread.
 
@@ -297,11 +290,12 @@ class Workbench(Looks, App[None]):
 
     async def action_palette(self) -> None:
         """The list of everything that can be done here."""
+        from kwtui.palette import offered
         from kwtui.widgets.dialogs import ChooseScreen
 
         if len(self.screen_stack) > 1:
             return
-        commands = self._commands()
+        commands = offered(self)
         rows = [(title, keys) for title, keys, _do in commands]
 
         def chosen(index: int | None) -> None:
@@ -316,37 +310,14 @@ class Workbench(Looks, App[None]):
         if isinstance(done, Awaitable):
             await done
 
-    def _commands(self) -> list[tuple[str, str, Command]]:
-        """What the palette offers: title, keys, and what to call."""
-        keys = keymap.keys_in_use(self.choices.keys)
-        made: list[tuple[str, str, Command]] = []
-        for action in keymap.actions():
-            target = self.pane if action.pane == self.current else self
-            if action.pane in ("", self.current) and action.id != "palette":
-                shown = ", ".join(keymap.display(key) for key in keys[action.id])
-                run = partial(self.run_action, action.verb, target)
-                made.append((action.description, shown, run))
-        for spec in self.specs:
-            title = _("Pane: {title}").format(title=spec.title)
-            made.append((title, keymap.display(spec.key), partial(self.show_pane, spec.id)))
-        for name, title in self._theme_titles().items():
-            made.append((_("Theme: {title}").format(title=title), "", partial(self.wear, name)))
-        return made
-
-    @staticmethod
-    def _theme_titles() -> dict[str, str]:
-        return {
-            "dark": _("dark"),
-            "light": _("light"),
-            "contrast": _("high contrast"),
-            "dark-16": _("16 colours, dark"),
-            "light-16": _("16 colours, light"),
-        }
-
     def wear(self, theme: str) -> None:
         """Change the theme, for this time and the next start."""
         self.theme = theme
         self.kept.put("theme", theme)
+
+    def action_how_to_quit(self) -> None:
+        """Ctrl+C copies in a text; elsewhere it is what people press to get out."""
+        self.say(_("{key} quits.").format(key=self.key_names("quit")[0]))
 
     async def action_quit(self) -> None:
         """End the app; the state of the screen is kept."""

@@ -140,6 +140,15 @@ class Host:
             on_partial=on_partial,
         )
 
+    def use(self, settings: Settings) -> None:
+        """Let the next requests be done with other settings; for the extractor only.
+
+        A model that is loaded stays so, unless the settings say how to load it otherwise.
+        """
+        self._settings = settings
+        if self._child is not None:
+            self.submit("use", {"settings": settings})
+
     def cancel(self, request: Request) -> None:
         """Stop a request, wherever it is; nothing happens when it has its result."""
         request.unwanted = True

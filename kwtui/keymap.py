@@ -77,6 +77,7 @@ def _everywhere() -> tuple[Action, ...]:
         Action("palette", ("ctrl+p",), _("Commands"), early=True),
         Action("next-pane", ("ctrl+right_square_bracket",), _("Next pane"), False, True),
         Action("quit", ("ctrl+q",), _("Quit"), early=True),
+        Action("how-to-quit", ("ctrl+c",), _("How to quit"), shown=False),
     )
 
 

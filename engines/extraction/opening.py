@@ -82,6 +82,15 @@ class Opener:
         path = self._model_path(strategy)
         return self._models.get(path) if path else None
 
+    def use(self, settings: Settings) -> None:
+        """Go on with other settings; models stay in memory unless they are to be loaded otherwise.
+
+        Extractors made before keep the old settings.
+        """
+        if settings.models != self._settings.models:
+            self._models.clear()
+        self._settings = settings
+
     def drop_models(self) -> None:
         """Let go of every model; extractors that hold one keep it."""
         self._models.clear()

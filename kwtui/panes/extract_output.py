@@ -57,8 +57,7 @@ async def keep_notes(bench: Workbench, marking: Marking) -> None:
     if not kept:
         bench.say(_("These notes are in config.toml already."))
         return
-    await bench.reload_settings()
-    await bench.renew("extractor")
+    bench.host("extractor").use(await bench.reload_settings())
     sentence = ngettext_(
         "{count} note kept for {name} in config.toml: {notes}",
         "{count} notes kept for {name} in config.toml: {notes}",

@@ -22,11 +22,12 @@ class Row:
 
 @dataclass(slots=True)
 class Marking:
-    """A prediction and the marks on it."""
+    """A prediction and the marks on it; `told`: what earlier answers were told of which word."""
 
     prediction: Prediction
     missed: list[Keyword] = field(default_factory=list)
     wrong: set[tuple[int, int]] = field(default_factory=set)
+    told: dict[str, Judgement] = field(default_factory=dict)
 
     @property
     def touched(self) -> bool:
@@ -87,21 +88,21 @@ class Marking:
         spans = {(k.start, k.end) for k in prediction.keywords}
         surfaces = {k.surface for k in prediction.keywords}
         missed = [keyword for keyword in self.missed if keyword.surface not in surfaces]
-        return Marking(prediction, missed, self.wrong & spans)
+        return Marking(prediction, missed, self.wrong & spans, self._said())
 
     def notes(self, language: str) -> list[str]:
         """Sentences for the prompt that say what was marked, in the strategy's language."""
-        said = {
-            "ko": ("'{word}' 키워드입니다.", "'{word}' 키워드가 아닙니다."),
-            "en": ("'{word}' is a keyword.", "'{word}' is not a keyword."),
+        sentences = {
+            "ko": {"missed": "'{word}' 키워드입니다.", "wrong": "'{word}' 키워드가 아닙니다."},
+            "en": {"missed": "'{word}' is a keyword.", "wrong": "'{word}' is not a keyword."},
         }[language]
-        marked = [(said[0], word) for word in self.missed_words()]
-        marked += [(said[1], word) for word in self.wrong_words()]
-        for note in self.prediction.feedback:
-            if note.source == "person":
-                answered = any(k.surface == note.word for k in self.prediction.keywords)
-                marked.append((said[0 if answered else 1], note.word))
-        return list(dict.fromkeys(sentence.format(word=word) for sentence, word in marked))
+        return [sentences[said].format(word=word) for word, said in self._said().items()]
+
+    def _said(self) -> dict[str, Judgement]:
+        """Every word the person judged; the last word on it counts."""
+        missed: dict[str, Judgement] = dict.fromkeys(self.missed_words(), "missed")
+        wrong: dict[str, Judgement] = dict.fromkeys(self.wrong_words(), "wrong")
+        return {**self.told, **missed, **wrong}
 
     def _taken(self) -> set[tuple[int, int]]:
         return {(k.start, k.end) for k in (*self.prediction.keywords, *self.missed)}

@@ -4,6 +4,7 @@ A service is a class; the methods that its `requests` name can be called from th
 gets the `Task` it is done for (progress, partial results, cancellation) before its own arguments.
 
 extractor (kwtui.services.extractor.ExtractorService):
+    use(settings) -> None                     what `Host.use` sends
     strategies() -> tuple[StrategyInfo, ...]
     load_model(strategy, model="", batch_size=0) -> ModelInfo      progress: stages
     extract(texts, strategy, model="", batch_size=0) -> Extracted  progress: texts;

@@ -19,7 +19,7 @@ from kwtui.services.messages import Extracted, Hello, ModelInfo, StrategyInfo
 if TYPE_CHECKING:
     from engines.extraction.extractor import Extractor
     from engines.records import Example, Prediction
-    from engines.settings import StrategySettings
+    from engines.settings import Settings, StrategySettings
 
 # Strategy, model, batch size, and whether for the background: a decoder answers one at a time.
 Key = tuple[str, str, int, bool]
@@ -28,7 +28,7 @@ Key = tuple[str, str, int, bool]
 class ExtractorService:
     """Extracts with the strategies of one workspace; one model is in memory at a time."""
 
-    requests = frozenset({"strategies", "load_model", "extract", "retry", "show_prompt"})
+    requests = frozenset({"use", "strategies", "load_model", "extract", "retry", "show_prompt"})
 
     def __init__(self, hello: Hello) -> None:
         self._settings = hello.settings
@@ -43,6 +43,12 @@ class ExtractorService:
         import torch
 
         return torch.inference_mode(False)
+
+    def use(self, task: Task, settings: Settings) -> None:
+        """Take other settings; the model stays loaded where they leave it as it is."""
+        self._settings = settings
+        self._opener.use(settings)
+        self._ready.clear()
 
     def strategies(self, task: Task) -> tuple[StrategyInfo, ...]:
         """Every strategy of the settings, in their order."""

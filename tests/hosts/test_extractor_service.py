@@ -136,6 +136,27 @@ def test_a_person_marks_words_and_the_model_is_asked_again(host: Host) -> None:
     assert tiny.TEXTS[0] in ask(host, "show_prompt", text=tiny.TEXTS[0], strategy="tiny")
 
 
+def test_other_settings_are_used_without_loading_the_model_again(
+    host: Host, settings: Settings
+) -> None:
+    ask(host, "load_model", strategy="tiny")
+    pid = host.pid
+    changed = settings.model_copy(deep=True)
+    changed.strategies["tiny"].notes.append("파스도 키워드입니다.")
+    stages: list[str] = []
+    host.use(changed)
+    request = host.submit(
+        "show_prompt",
+        {"text": "파스", "strategy": "tiny"},
+        on_progress=lambda p: stages.append(p.stage),
+    )
+    assert "참고: 파스도 키워드입니다." in request.result(60)
+    assert host.pid == pid
+    assert not [stage for stage in stages if "Loading" in stage]
+    host.use(settings)
+    assert "참고" not in ask(host, "show_prompt", text="파스", strategy="tiny")
+
+
 def test_unloading_frees_everything_and_stops_what_runs_when_asked(host: Host) -> None:
     got: list[Prediction] = []
     background = batch(host, TEXTS, got)

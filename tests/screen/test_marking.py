@@ -58,6 +58,14 @@ def test_after_a_retry_only_the_marks_that_still_hold_are_left() -> None:
     assert after.notes("ko") == ["'약사' 키워드입니다.", "'약' 키워드가 아닙니다."]
 
 
+def test_a_word_that_the_model_does_not_take_is_still_what_the_person_said_it_is() -> None:
+    made = marking()
+    made.add_missed("약사")
+    told = (FeedbackNote("person", "약사", "said"),)
+    same = Prediction("1", TEXT, made.prediction.keywords, "tiny", "kw", feedback=told)
+    assert made.after_retry(same).notes("ko") == ["'약사' 키워드입니다."]
+
+
 def test_notes_go_into_the_config_and_leave_the_rest_alone(space: Workspace) -> None:
     before = space.config.read_text(encoding="utf-8")
     assert keep_notes(space, "tiny", ["'노인' 키워드입니다.", "a\n b"]) == [

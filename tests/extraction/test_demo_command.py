@@ -53,15 +53,23 @@ def test_the_demo_leaves_another_workspace_alone(kwtui: Run, tmp_path: Path) -> 
     assert "Did you mean 'dictionary'" in unknown.stderr
 
 
-def test_the_demos_kinds_are_those_of_its_guideline(tmp_path: Path) -> None:
+def test_the_kinds_the_demo_offers_are_those_of_its_guideline() -> None:
+    config = (assets() / "demo" / "config.toml").read_text("utf-8")
+    guideline = (assets() / "demo" / "guideline.md").read_text("utf-8")
+    offered = re.search(r"^#\s+kinds = \[(.*)\]$", config, re.M)
+    assert offered
+    kinds = re.findall(r'"([^"]+)"', offered[1])
+    assert len(kinds) == 9
+    assert all(re.search(rf"^\| {kind}\b", guideline, re.M) for kind in kinds)
+
+
+def test_feedback_stands_beside_the_same_strategy_without_it(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text((assets() / "demo" / "config.toml").read_text("utf-8"))
     strategies = load(tmp_path).strategies
-    guideline = (assets() / "demo" / "guideline.md").read_text("utf-8")
-    for name in ("prompt", "prompt-few", "rag", "rag-feedback"):
-        assert len(strategies[name].kinds) == 9 and strategies[name].exclude
-        assert all(re.search(rf"^\| {kind}\b", guideline, re.M) for kind in strategies[name].kinds)
-    beside = strategies["rag-feedback"].model_dump(exclude={"feedback_rounds", "feedback_sources"})
-    assert beside == strategies["rag"].model_dump(exclude={"feedback_rounds", "feedback_sources"})
+    said = {"feedback_rounds", "feedback_sources"}
+    beside = strategies["rag-feedback"].model_dump(exclude=said)
+    assert beside == strategies["rag"].model_dump(exclude=said)
+    assert strategies["rag-feedback"].feedback_rounds and not strategies["rag"].feedback_rounds
 
 
 def test_a_rung_has_scores_and_costs(gemma: Any, glossary: Glossary) -> None:

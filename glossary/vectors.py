@@ -27,7 +27,7 @@ _BATCH = 2000
 # Below this a search that reads every vector is faster than building an index is worth.
 _INDEXED = 20_000
 _UNINDEXED = 20_000
-_PROBES, _REFINE = 8, 2
+_PROBES = 8
 _DEFINITION = 300
 
 Progress = Callable[[int, int], None]
@@ -142,7 +142,8 @@ class Vectors:
             return []
         query = self._table.search(vector, vector_column_name="vector").distance_type("cosine")
         if self._table.count_rows() >= _INDEXED:
-            query = query.nprobes(_PROBES).refine_factor(_REFINE)
+            # Reading rows is what costs (0.2 ms each): distances stay those of the index.
+            query = query.nprobes(_PROBES)
         if self._mixed(kind):
             query = query.where(f"kind = '{kind}'", prefilter=True)
         rows = query.select(["key", "_distance"]).limit(limit).to_arrow().to_pylist()
@@ -205,7 +206,7 @@ class Vectors:
             config = IvfPq(
                 distance_type="cosine",
                 num_partitions=max(16, int(rows**0.5)),
-                num_sub_vectors=max(1, width // 8),
+                num_sub_vectors=max(1, width // 4),
             )
             self._table.create_index("vector", config=config)
         elif self._table.index_stats(indices[0].name).num_unindexed_rows > _UNINDEXED:

@@ -1,6 +1,6 @@
 """Which terms a text needs: recall@8 of exact matches, vectors, n-grams and all together.
 
-    python tests/benchmarks/retrieval.py [BC5CDR_FOLDER]
+    python -P tests/benchmarks/retrieval.py [BC5CDR_FOLDER]
 
 A needed term is one whose name is a gold keyword of the text. Beside the texts as they are, the
 same with the gold words misspelt (one letter of a word left out, as people type), which no exact

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from engines.workspace import state_folder
 
 def state_file(workspace: Path) -> Path:
     """The file of a workspace, among the user's own: a workspace may be shared or read-only."""
-    mark = hashlib.sha256(str(workspace).encode()).hexdigest()[:16]
-    return state_folder() / "screens" / f"{mark}.json"
+    mark = zlib.crc32(str(workspace).encode("utf-8", "surrogateescape"))
+    return state_folder() / "screens" / f"{workspace.name}-{mark:08x}.json"
 
 
 class ScreenState:

@@ -13,7 +13,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from glossary.i18n import _
-from kwtui.themes import KEY, MUTED, WRONG
+from kwtui.themes import KEY, WRONG
 
 _CLOSE = [Binding("escape", "close", show=False)]
 
@@ -109,7 +109,7 @@ class ChooseScreen(ModalScreen[int | None]):
         options = self.query_one(OptionList)
         options.clear_options()
         found = [
-            Option(Content.assemble((name, "b"), "  ", (note, MUTED)), id=str(index))
+            Option(Content.assemble((name, "b"), "  ", (note, "not bold")), id=str(index))
             for index, (name, note) in enumerate(self._rows)
             if not wanted or wanted in f"{name} {note}".casefold()
         ]

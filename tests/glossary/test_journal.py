@@ -167,12 +167,14 @@ def test_moments_differ_and_can_be_restored(glossary: Glossary) -> None:
 
 
 def test_optimising_keeps_the_versions_of_snapshots(glossary: Glossary) -> None:
+    import time
     from datetime import timedelta
 
     glossary.snapshot("첫판", author="kim")
     tagged = glossary.index.table.version
     for number in range(5):
         glossary.upsert([Term("", f"용어{number}")], author="kim")
+    time.sleep(0.3)
     glossary.index.optimize(timedelta(seconds=0.1))
     versions = [v["version"] for v in glossary.index.table.list_versions()]
     assert tagged in versions and glossary.index.is_level()
@@ -181,6 +183,7 @@ def test_optimising_keeps_the_versions_of_snapshots(glossary: Glossary) -> None:
             glossary.snapshot(name, author="kim")
     glossary.drop_snapshot("첫판", author="kim")
     assert not glossary.snapshots() and not glossary.index.table.tags.list()
+    time.sleep(0.3)
     glossary.index.optimize(timedelta(seconds=0.1))
     versions = [v["version"] for v in glossary.index.table.list_versions()]
     assert tagged not in versions and len(versions) <= 3

@@ -57,13 +57,24 @@ def resources() -> dict[str, int]:
     import psutil
     import torch
 
-    # Linux counts the peak in KiB, macOS in bytes (getrusage(2)).
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    found = {"rss": int(psutil.Process().memory_info().rss), "rss_peak": peak}
+    found = {"rss": int(psutil.Process().memory_info().rss), "rss_peak": peak_rss()}
     if torch.cuda.is_available():
         devices = range(torch.cuda.device_count())
         found["gpu_allocated"] = max(torch.cuda.memory_allocated(d) for d in devices)
         found["gpu_reserved"] = max(torch.cuda.memory_reserved(d) for d in devices)
         found["gpu_peak"] = max(torch.cuda.max_memory_allocated(d) for d in devices)
     return found
+
+
+def peak_rss() -> int:
+    """Most bytes that this process ever held.
+
+    On Linux ru_maxrss of a new program begins at the peak of the one that started it (exec keeps
+    it), so the kernel's own figure for this program is read instead (VmHWM, proc(5)).
+    """
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

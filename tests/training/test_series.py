@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engines.children import python_environment
 from engines.events import EventLog, EventTail
 from engines.training.series import CAPACITY, Curve, Series
 
@@ -130,3 +133,16 @@ def test_one_poll_reads_a_bounded_piece(tmp_path: Path) -> None:
     assert 0 < len(first) < 20
     assert len(tail.poll()) == 1000 - len(first)
     assert len(EventTail(tmp_path / "events.jsonl").poll(limit=10)) == 1, "a line at least"
+
+
+def test_the_peak_of_a_run_is_not_that_of_the_program_that_started_it() -> None:
+    ballast = bytearray(b"x" * (1536 * 2**20))
+    code = "from engines.training.monitoring import peak_rss; print(peak_rss())"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=python_environment(),
+    )
+    assert 50 * 2**20 < int(done.stdout) < len(ballast)

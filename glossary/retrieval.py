@@ -181,7 +181,7 @@ def _near_terms(
     """Terms that do not stand in the text, the best of both rankings first."""
     # A term whose letters stand there but are no word, or part of a longer term, is not near.
     literal = {m.term.id for m in glossary.matcher().find_all(text) if _as_written(m)}
-    candidates = max(_CANDIDATES, 2 * limit)
+    candidates = max(_FEWER if glossary.count() > _LARGE else _CANDIDATES, 2 * limit)
     near: dict[str, _Near] = {}
     literal |= {match.term.id for match in matches}
     ngrams = _by_ngrams(glossary, _open_words(text, matches), candidates)

@@ -8,45 +8,46 @@ memory (terms, matcher) up to what other processes wrote.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from glossary.changes import EDIT, REDO, UNDO, Batch, Change, Difference, Snapshot
+from glossary import present
+from glossary.changes import EDIT, REDO, UNDO, Batch, Snapshot
 from glossary.errors import FailedError, UserError
 from glossary.follower import Follower
-from glossary.history import (
-    add_snapshot,
-    batches,
-    changes_of,
-    diff,
-    drop_snapshot,
-    history,
-    position_of,
-    snapshots,
-)
+from glossary.history import add_snapshot, drop_snapshot, position_of
 from glossary.i18n import _
-from glossary.index import LEVEL, RETENTION, TABLE, TermIndex, read_terms
-from glossary.index import LOCK as INDEX_LOCK
+from glossary.index import LEVEL, RETENTION, TermIndex, read_terms
 from glossary.inverse import choose, refuse_taken_names, restored, targets
 from glossary.journal import Journal
 from glossary.lock import held
 from glossary.matching import Matcher
-from glossary.term import Term, key
-from glossary.text import normalise
-from glossary.validation import Given, Plan, Present, merged, plan, settle
+from glossary.place import (
+    LOCK,
+    carry_over,
+    exists,
+    has_table,
+    journal_path,
+    make_folder,
+    refusals,
+    refuse_foreign,
+)
+from glossary.term import Term
+from glossary.validation import Given, Plan, Present, Refusal, merged, plan, settle
 
-LOCK = "write.lock"
+__all__ = ["Glossary", "exists", "journal_path"]
+
 _KEPT_LIST = 50_000
 _KEPT_OVERLAY = 5000
 
 Targets = Mapping[str, Term | None]
 
 
-class Glossary:
+class Glossary(present.Present):
     """The terms of one workspace. Make one with `Glossary.open`.
 
     For one thread, and so is everything it gives out.
@@ -94,13 +95,14 @@ class Glossary:
         """
         file = journal_path(path)
         if not file.exists():
-            _refuse_foreign(path, create)
-        carried = _without_journal(path) if not file.exists() and _has_table(path) else []
-        _make_folder(path, create or file.exists())
+            refuse_foreign(path, create)
+        # Read before the journal is made, so that what cannot be read leaves nothing behind.
+        carried = list(read_terms(path)) if not file.exists() and has_table(path) else None
+        make_folder(path, create or file.exists())
         journal = Journal.open(file, create=True)
         try:
-            if not journal.position and not journal.readonly and _has_table(path):
-                _carry_over(path, journal, carried)
+            if not journal.position and not journal.readonly and has_table(path):
+                carry_over(path, journal, carried)
         except BaseException:
             journal.close()
             raise
@@ -148,10 +150,6 @@ class Glossary:
         self._take_note(self.journal.touched(before))
         return True
 
-    def count(self) -> int:
-        """How many terms there are, the not-a-keyword list included."""
-        return self.journal.count()
-
     def terms(self) -> list[Term]:
         """All terms, ordered by canonical form. Reads everything: `iterate` keeps less."""
         if self._terms is not None:
@@ -161,42 +159,12 @@ class Glossary:
             self._terms = found
         return list(found)
 
-    def iterate(self) -> Iterator[Term]:
-        """All terms, one after the other, none kept in memory."""
-        for _key, term in self.journal.iterate():
-            yield term
-
-    def get(self, term_id: str) -> Term | None:
-        """The term with this id."""
-        return self.journal.get(term_id)
-
-    def get_many(self, ids: Iterable[str]) -> dict[str, Term]:
-        """The terms with these ids, in the order given; unknown ids are left out."""
-        return self.journal.get_many(ids)
-
-    def lookup(self, surface: str) -> Term | None:
-        """The term with this canonical form or alias; case counts as in `glossary.term.key`."""
-        return self.journal.owner(key(surface))
-
-    def named(self, part: str, limit: int) -> list[Term]:
-        """At most `limit` terms with `part` in one of their names, those that begin so first."""
-        clean = normalise(part).strip()
-        return self.journal.named(clean, limit) if clean else []
-
-    def owner(self, name: str) -> Term | None:
-        """The term that has `name`, as `glossary.term.key` gives it."""
-        return self.journal.owner(name)
-
     def excluded(self) -> list[Term]:
         """The not-a-keyword list."""
         if self._excluded is None:
             found = self.journal.not_keywords()
             self._excluded = sorted(found, key=lambda term: (term.canonical, term.id))
         return list(self._excluded)
-
-    def categories(self) -> dict[str, int]:
-        """How many terms each category has; "" is none."""
-        return self.journal.categories()
 
     def changes_since(self, position: int) -> dict[str, Term | None]:
         """The terms changed after `position` as they are now, by id; None: removed."""
@@ -247,7 +215,7 @@ class Glossary:
         """What `upsert` would do with these terms, refusals included; changes nothing."""
         return plan(terms, self._present())
 
-    def settle(self, terms: Iterable[Term]) -> Any:
+    def settle(self, terms: Iterable[Term]) -> tuple[list[Term], list[Refusal]]:
         """`glossary.validation.settle` against the terms of this glossary."""
         return settle(terms, self._present())
 
@@ -263,7 +231,7 @@ class Glossary:
         def make() -> Targets:
             outcome = self.plan(given)
             if outcome.refused:
-                raise UserError(_refusals(outcome))
+                raise UserError(refusals(outcome))
             return {term.id: term for term in (*outcome.new, *outcome.changed)}
 
         return _size(self._change(make, author, reason))
@@ -381,30 +349,6 @@ class Glossary:
     def _has_index(self) -> bool:
         return (self.path / LEVEL).exists()
 
-    # The past
-
-    def batches(self, *, limit: int = 50, before: int | None = None) -> list[Batch]:
-        """The latest changes, newest first."""
-        return batches(self.journal, limit=limit, before=before)
-
-    def changes_of(self, number: int, *, limit: int = -1) -> list[Change]:
-        """The terms that one change touched, before and after."""
-        return changes_of(self.journal, number, limit=limit)
-
-    def history(self, term_id: str, *, limit: int = 200) -> list[Change]:
-        """The changes of one term, newest first."""
-        return history(self.journal, term_id, limit=limit)
-
-    def diff(self, since: str, until: str = "now") -> list[Difference]:
-        """What differs between two moments (`glossary.history.position_of`)."""
-        return diff(
-            self.journal, position_of(self.journal, since), position_of(self.journal, until)
-        )
-
-    def snapshots(self) -> list[Snapshot]:
-        """All snapshots, oldest position first."""
-        return snapshots(self.journal)
-
     def snapshot(self, name: str, *, author: str, note: str = "") -> Snapshot:
         """Name the present state and keep its LanceDB version; UserError for a taken name."""
         with self.write_lock(author, _("a snapshot")), self.journal.transaction():
@@ -422,77 +366,5 @@ class Glossary:
             self.index.untag(position)
 
 
-def journal_path(path: Path) -> Path:
-    """The journal of the LanceDB folder `path`: glossary.sqlite beside glossary.lance."""
-    return path.with_suffix(".sqlite")
-
-
-def exists(path: Path) -> bool:
-    """Whether there is a glossary at `path`, by its files alone."""
-    return journal_path(path).exists() or _has_table(path)
-
-
-def _has_table(path: Path) -> bool:
-    return (path / f"{TABLE}.lance").is_dir()
-
-
-def _refuse_foreign(path: Path, create: bool) -> None:
-    """UserError where no glossary is and none may be made."""
-    try:
-        names = {entry.name for entry in path.iterdir()} if path.exists() else set()
-    except NotADirectoryError:
-        names = {path.name}
-    except OSError as error:
-        sentence = _("The glossary {path} cannot be read: {reason}.")
-        raise FailedError(sentence.format(path=path, reason=error.strerror)) from error
-    names -= {LOCK, INDEX_LOCK, LEVEL}
-    if names and f"{TABLE}.lance" not in names:
-        sentence = _("{path} is no glossary of kwtui: give another folder or move it away.")
-        raise UserError(sentence.format(path=path))
-    if not names and not create:
-        sentence = _("There is no glossary at {path}: import or add terms first.")
-        raise UserError(sentence.format(path=path))
-
-
-def _make_folder(path: Path, wanted: bool) -> None:
-    if not wanted or path.is_dir():
-        return
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        sentence = _("The glossary {path} cannot be made ({reason}): it may be read-only.")
-        raise FailedError(sentence.format(path=path, reason=error.strerror)) from error
-
-
-def _without_journal(path: Path) -> list[Term]:
-    return list(read_terms(path))
-
-
-def _carry_over(path: Path, journal: Journal, carried: list[Term]) -> None:
-    """Give the terms of a table without a journal their first entry in it."""
-    if TermIndex(path, journal).owned():
-        return
-    what = _("taken over from a glossary without history")
-    with held(path / LOCK, author="", what=what), journal.transaction():
-        if journal.position:
-            return
-        found, _left_out = settle({t.id: t for t in carried or read_terms(path)}.values(), {})
-        outcome = plan(found, {})
-        if outcome.refused:
-            raise FailedError(_refusals(outcome))
-        journal.append(
-            {term.id: term for term in outcome.new}, author="", reason=what, keep_stamps=True
-        )
-
-
 def _size(batch: Batch | None) -> int:
     return batch.new + batch.changed + batch.removed if batch else 0
-
-
-def _refusals(outcome: Plan) -> str:
-    first, rest = outcome.refused[0], len(outcome.refused) - 1
-    if not rest:
-        return first.reason
-    return _("{reason} ({count} more are refused; nothing was changed.)").format(
-        reason=first.reason, count=rest
-    )

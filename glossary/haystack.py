@@ -1,0 +1,97 @@
+"""Many short texts searched at once, with initial consonants standing for Hangul syllables.
+
+The texts lie one after the other as UTF-16 code units, so that one comparison of arrays looks at
+all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Rows = np.ndarray[Any, np.dtype[Any]]
+
+_INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
+INITIAL = re.compile(f"[{_INITIALS}]")
+_SYLLABLES = (0xAC00, 0xD7A3)
+_PER_INITIAL = 588
+_NEWLINE = ord("\n")
+# More hits than this share of the texts are counted by text, not looked up one by one.
+_MANY = 0.1
+
+
+class Haystack:
+    """Texts without newlines, each a row; as a sequence: what stands before the first U+001F."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def add(self, texts: list[str]) -> None:
+        """Add rows."""
+        joined = "\n".join([*texts, ""])
+        self._pieces.append(joined.encode("utf-16-le", "surrogatepass"))
+
+    def done(self) -> Haystack:
+        """No more rows come."""
+        import numpy as np
+
+        self._units: Rows = np.frombuffer(b"".join(self._pieces), dtype=np.uint16)
+        self._ends = np.flatnonzero(self._units == _NEWLINE) + 1
+        self._initials: Rows | None = None
+        self._pieces = []
+        return self
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, row: int) -> str:
+        start = int(self._ends[row - 1]) if row else 0
+        data = self._units[start : int(self._ends[row]) - 1].tobytes()
+        return data.decode("utf-16-le", "surrogatepass").partition("\x1f")[0]
+
+    def holding(self, wanted: str) -> Rows:
+        """Which rows hold `wanted`, as a mask; jamo of initial consonants stand for syllables."""
+        import numpy as np
+
+        units = np.frombuffer(wanted.encode("utf-16-le", "surrogatepass"), dtype=np.uint16)
+        mask = np.zeros(len(self._ends), dtype=bool)
+        last = len(self._units) - len(units) + 1
+        if last <= 0:
+            return mask
+        hits = self._source(units[0])[:last] == units[0]
+        if len(units) == 1 and np.count_nonzero(hits) > _MANY * len(mask):
+            return self._by_row(hits)
+        places = np.flatnonzero(hits)
+        for step, unit in enumerate(units[1:], start=1):
+            places = places[self._source(unit)[places + step] == unit]
+        if len(places) <= _MANY * len(mask):
+            mask[np.searchsorted(self._ends, places, side="right")] = True
+            return mask
+        hits = np.zeros(len(self._units), dtype=bool)
+        hits[places] = True
+        return self._by_row(hits)
+
+    def _by_row(self, hits: Rows) -> Rows:
+        """Which rows have a hit, of a mask over all units."""
+        import numpy as np
+
+        starts = np.concatenate(([0], self._ends[:-1]))
+        found: Rows = np.bitwise_or.reduceat(hits.view(np.uint8), starts).astype(bool)
+        return found
+
+    def _source(self, unit: Any) -> Rows:
+        """The units to compare with: of syllables only the initials where a jamo is wanted."""
+        import numpy as np
+
+        if chr(unit) not in _INITIALS:
+            return self._units
+        if self._initials is None:
+            table = np.arange(1 << 16, dtype=np.uint16)
+            first, last = _SYLLABLES
+            initials = np.array([ord(c) for c in _INITIALS], dtype=np.uint16)
+            table[first : last + 1] = np.repeat(initials, _PER_INITIAL)
+            self._initials = table[self._units]
+        return self._initials

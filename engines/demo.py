@@ -12,6 +12,7 @@ from glossary.i18n import _
 from glossary.store import Glossary
 
 SPLITS = ("train", "dev", "test", "wild")
+UNLABELED = "unlabeled"
 AUTHOR = "demo"
 
 
@@ -24,14 +25,15 @@ class Filled:
 
 
 def fill(space: Workspace) -> Filled:
-    """Import the demo's glossary and its four splits into `space`; FailedError if damaged."""
+    """Import the demo's glossary and texts into `space`; FailedError if its data is damaged."""
     terms = Glossary.open(space.glossary_path, create=True).upsert(
         read_terms(assets() / "demo" / "glossary.jsonl").terms, author=AUTHOR
     )
     texts = 0
     with Corpus.open(space.corpus_path, create=True) as corpus:
-        for split in SPLITS:
-            records = open_records(assets() / "demo" / f"{split}.jsonl")
+        for name in (*SPLITS, UNLABELED):
+            records = open_records(assets() / "demo" / f"{name}.jsonl")
+            split = name if name in SPLITS else ""
             added = corpus.add(
                 examples_of(records, _refuse), split=split, annotator=AUTHOR, source=AUTHOR
             )

@@ -1,4 +1,4 @@
-"""Write the demo's synthetic data: glossary.jsonl, train.jsonl, dev.jsonl, test.jsonl, figures.
+"""Write the demo's synthetic data: glossary.jsonl, a file a split, figures.
 
     python assets/demo/generate.py [--out DIR]
 
@@ -37,6 +37,7 @@ from glossary.josa import PAIRS, attach  # noqa: E402
 
 SEED = 20240611
 SIZES = {"train": 2000, "dev": 300, "test": 500}
+UNLABELED = 200
 #: share of texts from a [trap] pattern, from a [none] pattern; the rest is plain
 TRAP_SHARE, NONE_SHARE = 0.19, 0.13
 #: share of texts, by kind, that go on with a second pattern of the same style
@@ -290,13 +291,16 @@ def make_glossary(words: list[Word], slots: dict[str, Any]) -> list[dict[str, An
 
 
 def make_splits(words: list[Word], slots: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The three splits, no text twice."""
+    """The three splits and the texts left to label, no text twice.
+
+    Texts left to label have the patterns and the words of train, and no keywords.
+    """
     patterns = {
         name: read_patterns(HERE / "patterns" / f"{name}.txt") for name in ("train", "test")
     }
     seen: set[str] = set()
     splits: dict[str, list[dict[str, Any]]] = {}
-    for split, size in SIZES.items():
+    for split, size in {**SIZES, "unlabeled": UNLABELED}.items():
         source = patterns["test" if split == "test" else "train"]
         records: list[dict[str, Any]] = []
         for draft, meta in Generator(words, slots, split).texts(source, size * 2):
@@ -305,6 +309,8 @@ def make_splits(words: list[Word], slots: dict[str, Any]) -> dict[str, list[dict
             seen.add(draft.text)
             records.append(as_record(draft, meta, len(records) + 1, split))
         splits[split] = records
+    for record in splits["unlabeled"]:
+        del record["keywords"]
     return splits
 
 
@@ -328,7 +334,8 @@ def main(argv: list[str] | None = None) -> None:
     for split, records in splits.items():
         write_jsonl(out / f"{split}.jsonl", records)
     counts = Counter(w.category for w in words)
-    table = figures(glossary, splits, {w.surface: w.test_only for w in words if w.occurs}, counts)
+    labeled = {name: splits[name] for name in SIZES}
+    table = figures(glossary, labeled, {w.surface: w.test_only for w in words if w.occurs}, counts)
     card = (HERE / "CARD.md").read_text(encoding="utf-8")
     (out / "CARD.md").write_text(render_card(card, table), encoding="utf-8", newline="\n")
     print(table)

@@ -33,7 +33,7 @@ def _fill(space: Workspace) -> str:
     from engines.demo import fill
 
     filled = fill(space)
-    return _("It holds {terms} terms and {texts} labeled texts.").format(
+    return _("It holds {terms} terms and {texts} texts.").format(
         terms=filled.terms, texts=filled.texts
     )
 

@@ -82,6 +82,16 @@ def patterns_of(records: list[dict[str, Any]]) -> set[str]:
     return {p for r in records for p in r["meta"]["pattern"].split("+")}
 
 
+def test_the_texts_left_to_label_are_in_no_split_and_tell_no_answer(
+    splits: dict[str, list[dict[str, Any]]],
+) -> None:
+    left = read("unlabeled.jsonl")
+    assert len(left) == 200
+    assert not any("keywords" in record for record in left)
+    taken = {record["text"] for records in splits.values() for record in records}
+    assert not taken & {record["text"] for record in left}
+
+
 def test_regeneration_writes_the_same_bytes(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, str(DEMO / "generate.py"), "--out", str(tmp_path)],

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engines.extraction.backend import Ask, Backend, backend_of
 from engines.extraction.feedback import Complaint, excluded_words, feedback_turn, missed_terms
 from engines.extraction.passages import Passage, split
 from engines.extraction.prompt import (
@@ -18,7 +18,6 @@ from engines.extraction.prompt import (
 )
 from engines.extraction.strategy import kinds_of
 from engines.extraction.support import Support, is_excluded, support_for, wanted_categories
-from engines.models.chat import control_tokens
 from engines.records import FeedbackNote
 from engines.settings import StrategySettings
 from glossary.errors import UserError
@@ -27,7 +26,6 @@ from glossary.text import normalise
 
 if TYPE_CHECKING:
     from engines.extraction.cases import Case, Cases
-    from engines.extraction.decoding import Decoder
     from engines.models.chat import Message, PlainTemplate, Rendered
     from engines.models.loading import LoadedModel
     from glossary.matching import Match
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
 Cancelled = Callable[[], bool]
 Progress = Callable[[int, int], None]
 
-FALLBACK_CONTEXT = 4096
 LEAST_PASSAGE = 16
 
 
@@ -74,7 +71,7 @@ class Asker:
     def __init__(
         self,
         strategy: StrategySettings,
-        loaded: LoadedModel,
+        loaded: LoadedModel | Backend,
         *,
         glossary: Glossary | None = None,
         cases: Cases | None = None,
@@ -85,28 +82,19 @@ class Asker:
         passage_overlap: int = 120,
     ) -> None:
         self._strategy = strategy
-        self._loaded = loaded
+        self.backend = backend_of(loaded, plain)
         self._glossary = glossary
         self._cases = cases
         self._sources = sources
-        self._marks = control_tokens(loaded.tokenizer)
-        self._plain = plain
-        self._plain_stop = (plain.separator,) if plain is not None and plain.separator else ()
+        self._marks = self.backend.marks
         self._template = strategy_template(strategy, prompts)
         self._cleaner = load_template(f"clean-{strategy.language}", prompts)
         self._kinds = kinds_of(strategy)
         self._passage_chars = passage_chars
         self._passage_overlap = passage_overlap
-        self._context = context_length(loaded)
+        self._context = self.backend.context
         self._categories = wanted_categories(strategy, glossary)
         self._supported = ("", Support())
-
-    @cached_property
-    def _decoder(self) -> Decoder:
-        """Made when the model is first asked: prompts alone need no weights."""
-        from engines.extraction.decoding import Decoder
-
-        return Decoder(self._loaded)
 
     def questions(self, text: str, passages: Sequence[Passage] | None = None) -> list[Question]:
         """All questions that the strategy asks about normalised `text`, none answered yet.
@@ -138,9 +126,7 @@ class Asker:
 
     def rendered(self, question: Question) -> Rendered:
         """The exact text that goes into the model for the question's next answer."""
-        from engines.models.chat import render
-
-        return render(self._loaded.tokenizer, question.messages, self._plain)
+        return self.backend.rendered(question.messages)
 
     def clean(self, questions: Sequence[Question], cancelled: Cancelled | None = None) -> None:
         """First pass of clean_then_extract: each passage rewritten, then put into its prompt.
@@ -148,7 +134,7 @@ class Asker:
         A rewriting that was cut off, or lost or added more than half, is not used.
         """
         drafts = self._drafts(questions)
-        longest = max((len(self._tokens(draft.passage.text)) for draft in drafts), default=0)
+        longest = max((self.backend.count(draft.passage.text) for draft in drafts), default=0)
         raws = self._generate(drafts, min(2 * longest + 8, self._room(drafts)), False, cancelled)
         owners = {id(draft.passage): draft for draft in drafts}
         texts = {id(d.passage): _usable(d, raw) for d, raw in zip(drafts, raws, strict=True)}
@@ -217,7 +203,7 @@ class Asker:
             {"role": "assistant", "content": answer_json(question.words)},
             {"role": "user", "content": turn},
         ]
-        size = len(self._encoded(replace(question, messages=longer))[0])
+        size = self.backend.size(longer)
         if size + self._strategy.max_new_tokens > self._context:
             return False
         question.messages = longer
@@ -233,40 +219,28 @@ class Asker:
         cancelled: Cancelled | None,
         on_progress: Progress | None = None,
     ) -> list[str]:
-        from engines.extraction.decoding import Request
-
-        requests: list[Request] = []
-        for question in questions:
-            ids, stop, template = self._encoded(question)
-            question.template = template
-            question.prompt_tokens += len(ids)
-            allowed = tuple(form for form, _match in question.support.forms)
-            ends = self._plain_stop if template == "plain" else ()
-            requests.append(Request(ids, question.passage.text, allowed, constrained, stop, ends))
-        decoded = self._decoder.generate(
-            requests,
+        asks = [
+            Ask(
+                question.messages,
+                question.passage.text,
+                tuple(form for form, _match in question.support.forms),
+                constrained,
+            )
+            for question in questions
+        ]
+        answers = self.backend.answer(
+            asks,
             max_new_tokens=max_new_tokens,
             batch_size=self._strategy.batch_size,
             on_progress=on_progress,
             cancelled=cancelled,
         )
-        for question, one in zip(questions, decoded, strict=True):
+        for question, one in zip(questions, answers, strict=True):
+            question.template = one.template
+            question.prompt_tokens += one.prompt_tokens
             question.new_tokens += one.new_tokens
             question.truncated = one.truncated
-        return [one.raw for one in decoded]
-
-    def _encoded(self, question: Question) -> tuple[list[int], tuple[int, ...], str]:
-        from engines.models.chat import encode, stop_ids
-
-        rendered = self.rendered(question)
-        tokenizer = self._loaded.tokenizer
-        return encode(tokenizer, rendered), tuple(stop_ids(tokenizer, rendered)), rendered.template
-
-    def _tokens(self, text: str) -> list[int]:
-        return list(self._loaded.tokenizer.encode(text, add_special_tokens=False))
-
-    def _count(self, text: str) -> int:
-        return len(self._tokens(text))
+        return [one.raw for one in answers]
 
     def _kind_sets(self) -> list[tuple[tuple[str, str], ...]]:
         if self._strategy.passes == "by_kind":
@@ -323,12 +297,11 @@ class Asker:
         ).fenced(self._marks)
 
     def _size(self, fields: PromptFields) -> int:
-        rendered = _user(self._template.render(fields))
-        return len(self._encoded(Question(Passage(0, ""), Support(), rendered))[0])
+        return self.backend.size(_user(self._template.render(fields)))
 
     def _room(self, drafts: Sequence[Question]) -> int:
         """Tokens that are left for an answer after the longest of these prompts."""
-        longest = max((len(self._encoded(draft)[0]) for draft in drafts), default=0)
+        longest = max((self.backend.size(draft.messages) for draft in drafts), default=0)
         return max(1, self._context - longest)
 
     def _passages(self, text: str) -> list[Passage]:
@@ -348,7 +321,7 @@ class Asker:
                     "max_new_tokens or glossary_limit of the strategy."
                 )
                 raise UserError(
-                    message.format(model=self._loaded.name, context=self._context, over=over)
+                    message.format(model=self.backend.name, context=self._context, over=over)
                 )
             limit = max(LEAST_PASSAGE, min(limit, len(longest.text)) * 2 // 3)
 
@@ -358,7 +331,7 @@ class Asker:
             found = support_for(
                 self._strategy, self._glossary, text, self._categories, self._sources
             )
-            fitting = found.within(self._strategy.glossary_tokens, self._count)
+            fitting = found.within(self._strategy.glossary_tokens, self.backend.count)
             self._supported = (text, fitting)
         return self._supported[1]
 
@@ -367,13 +340,6 @@ class Asker:
         support = self._support(text)
         size = self._size(self._fields(text, self._kinds, support))
         return size + self._strategy.max_new_tokens - self._context
-
-
-def context_length(loaded: LoadedModel) -> int:
-    """Tokens that prompt and answer may have together, from the model's config."""
-    config = loaded.model.config.get_text_config()
-    length = getattr(config, "max_position_embeddings", None)
-    return int(length) if length else FALLBACK_CONTEXT
 
 
 def _user(prompt: str) -> list[Message]:

@@ -124,19 +124,9 @@ class LocalBackend:
         cancelled: Callable[[], bool] | None = None,
     ) -> list[Answer]:
         """Greedy answers, `batch_size` texts at a time."""
-        from engines.extraction.decoding import Request
-        from engines.models.chat import encode, stop_ids
-
-        tokenizer = self._loaded.tokenizer
-        requests, templates = list[Request](), list[str]()
-        for ask in asks:
-            rendered = self.rendered(ask.messages)
-            ids, stop = encode(tokenizer, rendered), tuple(stop_ids(tokenizer, rendered))
-            ends = self._plain_stop if rendered.template == "plain" else ()
-            requests.append(Request(ids, ask.text, ask.allowed, ask.constrained, stop, ends))
-            templates.append(rendered.template)
+        made = [self.request(ask) for ask in asks]
         decoded = self._decoder.generate(
-            requests,
+            [request for request, _template in made],
             max_new_tokens=max_new_tokens,
             batch_size=batch_size,
             on_progress=on_progress,
@@ -144,8 +134,19 @@ class LocalBackend:
         )
         return [
             _answer(request, template, one)
-            for request, template, one in zip(requests, templates, decoded, strict=True)
+            for (request, template), one in zip(made, decoded, strict=True)
         ]
+
+    def request(self, ask: Ask) -> tuple[Request, str]:
+        """What the decoder gets for `ask`, token for token, and how the prompt was made."""
+        from engines.extraction.decoding import Request
+        from engines.models.chat import encode, stop_ids
+
+        tokenizer, rendered = self._loaded.tokenizer, self.rendered(ask.messages)
+        ids, stop = encode(tokenizer, rendered), tuple(stop_ids(tokenizer, rendered))
+        ends = self._plain_stop if rendered.template == "plain" else ()
+        request = Request(ids, ask.text, ask.allowed, ask.constrained, stop, ends)
+        return request, rendered.template
 
 
 def backend_of(loaded: LoadedModel | Backend, plain: PlainTemplate | None = None) -> Backend:

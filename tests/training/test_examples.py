@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from engines.extraction.asking import Asker
+from engines.extraction.backend import Ask, LocalBackend
 from engines.models.chat import stop_ids
 from engines.records import Example, ground
 from engines.settings import PlainTemplate, StrategySettings
@@ -58,9 +59,14 @@ def test_the_prompt_is_token_for_token_the_one_of_inference(model: Any) -> None:
     assert settings is not None
     asker = Asker(settings, model, plain=PlainTemplate())
     (question,) = asker.questions(text)
-    prompt, stops, _template = asker._encoded(question)
-    assert tokens.ids[: tokens.answer].tolist() == prompt
-    assert tokens.ids[-1] == stops[0] == stop_ids(model.tokenizer, asker.rendered(question))[0]
+    assert isinstance(asker.backend, LocalBackend)
+    request, _template = asker.backend.request(Ask(question.messages, text))
+    assert tokens.ids[: tokens.answer].tolist() == request.prompt_ids
+    assert (
+        tokens.ids[-1]
+        == request.stop_ids[0]
+        == stop_ids(model.tokenizer, asker.rendered(question))[0]
+    )
     assert text_of(model, tokens)[1].startswith('["두통","파스"]')
 
 

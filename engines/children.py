@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import engines
+from glossary import i18n
 
 
 def python_command(module: str, *args: str) -> list[str]:
@@ -14,7 +15,7 @@ def python_command(module: str, *args: str) -> list[str]:
 
 
 def python_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment of such a child: offline, and without relative import paths.
+    """The environment of such a child: offline, in this language, without relative import paths.
 
     An empty or relative entry of PYTHONPATH means the working directory, whatever -P says.
     """
@@ -23,4 +24,4 @@ def python_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str
     child.pop("PYTHONPATH", None)
     if entries:
         child["PYTHONPATH"] = os.pathsep.join(entries)
-    return child | {"PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}
+    return child | i18n.handed_on() | {"PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}

@@ -6,6 +6,7 @@ A screen or a script follows the file; nothing reads a pipe, so the job never wa
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,18 +20,22 @@ class EventLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = path.open("a", encoding="utf-8")
+        self._lock = threading.Lock()
         if _ends_in_a_line(path):
             self._file.write("\n")
 
     def write(self, kind: str, **values: Any) -> None:
-        """Append one event and flush it."""
+        """Append one event and flush it; any thread may."""
         event = {"time": round(time.time(), 3), "kind": kind, **values}
-        self._file.write(json.dumps(event, ensure_ascii=False) + "\n")
-        self._file.flush()
+        line = json.dumps(event, ensure_ascii=False) + "\n"
+        with self._lock:
+            self._file.write(line)
+            self._file.flush()
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with self._lock:
+            self._file.close()
 
     def __enter__(self) -> EventLog:
         return self

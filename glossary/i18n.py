@@ -7,9 +7,12 @@ from pathlib import Path
 
 DOMAIN = "kwtui"
 LANGUAGES = ("en", "ko")
+# What a child process is told by: the language, a colon, the folder of the catalogues.
+VARIABLE = "LANGUAGE_OF_KWTUI"
 
 _active: gettext.NullTranslations = gettext.NullTranslations()
 _language = "en"
+_catalogues: Path | None = None
 
 
 def locale_language(environ: Mapping[str, str]) -> str:
@@ -28,7 +31,8 @@ def use(language: str | None, catalogues: Path | None = None) -> str:
     `catalogues` is the folder with `ko/LC_MESSAGES/kwtui.mo`; without it, or without a catalogue
     there, the English message ids are shown.
     """
-    global _active, _language
+    global _active, _language, _catalogues
+    _catalogues = catalogues
     _language = language or locale_language(os.environ)
     _active = gettext.NullTranslations()
     if catalogues is not None and _language != "en":
@@ -41,6 +45,18 @@ def use(language: str | None, catalogues: Path | None = None) -> str:
 def language() -> str:
     """The language now in use, such as "ko"."""
     return _language
+
+
+def handed_on() -> dict[str, str]:
+    """The variable by which a child process takes over the language in use."""
+    return {VARIABLE: f"{_language}:{_catalogues.absolute() if _catalogues else ''}"}
+
+
+def take_over(environ: Mapping[str, str]) -> None:
+    """Use the language that the process which started this one handed on, if it did."""
+    code, _colon, folder = environ.get(VARIABLE, "").partition(":")
+    if code in LANGUAGES:
+        use(code, Path(folder) if folder else None)
 
 
 def _(message: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from engines.training.base_model import uses_bf16
@@ -71,7 +70,9 @@ def fit(
     ]
     if judge is not None:
         callbacks.append(CadenceCallback(_cadence(recipe, plan), recipe.evaluation.patience))
-    callbacks.append(MonitorCallback(run.folder.path, run.events))
+    board = recipe.saving.tensorboard
+    callbacks.append(MonitorCallback(run.folder.path, run.events, board=board))
+    tell_work(run, base, data, plan, shared=course.share_heads)
     trainer = AnswerTrainer(
         course,
         model=model,
@@ -97,6 +98,25 @@ def check_processes(run: _Run, working: int) -> None:
     if working != process_count():
         message = _("The run has {working} processes that work together, not {wanted}.")
         raise FailedError(message.format(working=working, wanted=process_count()))
+
+
+def tell_work(run: _Run, model: Any, data: Dataset, plan: Plan, *, shared: bool) -> None:
+    """Write down the operations a token takes, and what the GPUs could do at best."""
+    import torch
+
+    from engines.training.mfu import flops_per_token, peak_of
+    from engines.training.shapes import shape_from
+
+    try:
+        shape = shape_from(model.config.to_dict())
+    except UserError:
+        return  # a shape that is not known: everything else works
+    full = run.recipe.method == "full"
+    each = flops_per_token(shape, data.examples, plan, full=full, share_heads=shared)
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+    peak = peak_of(gpu) if gpu else None
+    total = None if peak is None else peak * process_count()
+    run.events.write("work", flops_per_token=round(each), gpu=gpu, peak_flops=total)
 
 
 def tokens_per_step(data: Dataset, plan: Plan) -> list[int]:
@@ -145,7 +165,7 @@ def arguments(run: _Run, plan: Plan, rate: float, *, judged: bool) -> Any:
         save_steps=recipe.saving.steps,
         metric_for_best_model="f1" if judged else None,
         greater_is_better=True if judged else None,
-        report_to=_reports(recipe),
+        report_to=[],
         seed=recipe.seed,
         remove_unused_columns=False,
         dataset_kwargs={"skip_prepare_dataset": True},
@@ -180,8 +200,3 @@ def sharded(recipe: TuneRecipe) -> bool:
 def _backend(recipe: TuneRecipe, gpu: bool) -> str:
     wanted = recipe.launch.backend
     return wanted if wanted != "auto" else ("nccl" if gpu else "gloo")
-
-
-def _reports(recipe: TuneRecipe) -> list[str]:
-    wanted = recipe.saving.tensorboard
-    return ["tensorboard"] if wanted and find_spec("tensorboard") is not None else []

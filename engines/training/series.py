@@ -30,7 +30,13 @@ CURVES: Mapping[str, Mapping[str, str]] = {
         "tokens_per_second": "tokens_per_second",
     },
     "evaluation": {"loss": "dev_loss", "f1": "f1", "precision": "precision", "recall": "recall"},
-    "resources": {"rss": "rss", "gpu_allocated": "gpu_allocated", "gpu_reserved": "gpu_reserved"},
+    "resources": {
+        "rss": "rss",
+        "cpu": "cpu",
+        "gpu_allocated": "gpu_allocated",
+        "gpu_reserved": "gpu_reserved",
+        "gpu_utilisation": "gpu_utilisation",
+    },
 }
 
 

@@ -38,7 +38,8 @@ class Snapshot:
     host: str = ""
     elsewhere: bool = False
     reason: str = ""
-    resources: dict[str, int] = field(default_factory=dict)
+    mfu: float | None = None
+    resources: dict[str, Any] = field(default_factory=dict)
     foretold: dict[str, Any] = field(default_factory=dict)
     samples: list[dict[str, Any]] = field(default_factory=list)
 
@@ -60,13 +61,18 @@ class Watcher:
         self.folder = folder
         self.series = Series(folder.path)
         self.new: list[dict[str, Any]] = []
-        self._foretold = foretold(folder.path)
+        self._foretold: dict[str, Any] = {}
+
+    def foretold(self) -> dict[str, Any]:
+        """What the preflight foretold; it may be written after the folder was first seen."""
+        self._foretold = self._foretold or foretold(self.folder.path)
+        return self._foretold
 
     def look(self) -> Snapshot:
         """The run now; `new` are then the events since the look before."""
         run = look(self.folder)
         self.new = self.series.catch_up()
-        return snapshot(run, self.series, self._foretold)
+        return snapshot(run, self.series, self.foretold())
 
 
 def snapshot(run: Run, series: Series, foretold: dict[str, Any] | None = None) -> Snapshot:
@@ -95,10 +101,18 @@ def snapshot(run: Run, series: Series, foretold: dict[str, Any] | None = None) -
         host=str(run.values.get("host", "")),
         elsewhere=run.elsewhere,
         reason=str(run.values.get("reason", "")),
+        mfu=_mfu(series, _number(last.get("tokens_per_second"))),
         resources={k: v for k, v in used.items() if k not in ("time", "kind", "step")},
         foretold=foretold or {},
         samples=list(judged.get("samples") or []),
     )
+
+
+def _mfu(series: Series, rate: float | None) -> float | None:
+    """Share of the peak of the GPUs, 0 to 1; None where the peak is not known."""
+    work = series.latest.get("work", {})
+    each, peak = _number(work.get("flops_per_token")), _number(work.get("peak_flops"))
+    return None if rate is None or not each or not peak else rate * each / peak
 
 
 def _best(series: Series) -> tuple[float, int] | None:

@@ -34,6 +34,7 @@ from engines.training.queue import (
 )
 from engines.training.recipe import load_recipe
 from engines.training.runs import Run, look, resume, stop
+from glossary import i18n
 from glossary.errors import UserError
 from glossary.i18n import _
 
@@ -237,6 +238,7 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    i18n.take_over(os.environ)
     try:
         sys.exit(main(sys.argv[1:]))
     except UserError as error:

@@ -181,7 +181,7 @@ def _fit(
         callbacks=[
             EventCallback(watch.events, [sum(map(len, batch)) for batch in batches]),
             StepCallback(watch.stop, watch.on_step),
-            MonitorCallback(out, watch.events),
+            MonitorCallback(out, watch.events, board=True),
         ],
     )
     trainer.remove_callback(PrinterCallback)

@@ -176,7 +176,7 @@ class Saving(Part):
     log_steps: int = Field(default=10, ge=1)
     """Optimizer steps between two log events."""
     tensorboard: bool = True
-    """Write TensorBoard files too, where tensorboard is installed."""
+    """Write TensorBoard's event files too, into tensorboard/ of the run."""
 
 
 class Launch(Part):

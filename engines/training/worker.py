@@ -19,10 +19,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from engines.training.ending import tell_end
 from engines.training.folder import RunFolder, Status
 from engines.training.recipe import load_recipe
 from engines.training.scratch_recipe import ScratchRecipe
 from engines.training.stopping import StopRequest, is_first
+from glossary import i18n
 from glossary.errors import FailedError, UserError
 from glossary.i18n import _
 
@@ -59,7 +61,9 @@ def work(folder: RunFolder, on_step: OnStep | None = None) -> dict[str, Any]:
             if isinstance(error, KeyboardInterrupt):
                 end = {"state": "stopped", "reason": _("Interrupted between two checkpoints.")}
         _finish(status, end)
-    return folder.read()
+    values = folder.read()
+    tell_end(folder, values)
+    return values
 
 
 def _work_along(folder: RunFolder) -> dict[str, Any]:
@@ -190,6 +194,7 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    i18n.take_over(os.environ)
     try:
         sys.exit(main(sys.argv[1:]))
     except UserError as error:

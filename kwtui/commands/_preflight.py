@@ -1,14 +1,12 @@
-"""`kwtui train --preflight`: what a run will take, as bars or JSON; and the refusal before it."""
+"""`kwtui train --preflight`: what a run will take, as bars or JSON."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glossary.errors import UserError
 from glossary.i18n import _
 from glossary.text import printable
 from kwtui.columns import cells
@@ -38,36 +36,15 @@ def show(recipe: Recipe, path: Path | None, as_json: bool) -> None:
         sys.stdout.write(printable(line) + "\n")
 
 
-def guard(
-    recipe: Recipe, folder: RunFolder, *, new: bool, force: bool, queued: bool = False
-) -> None:
-    """Keep what is foretold in the run's folder; FailedError where it cannot fit, unless forced.
-
-    A `new` folder that is refused is removed again.
-    """
-    from engines.training.preflight import check, preflight
-    from engines.training.preflight_file import foretold, write_foretold
-
-    if foretold(folder.path):
-        return
-    try:
-        found = preflight(recipe, folder.path, trial=False)
-        if not force:
-            check(found, queued=queued)
-    except UserError:
-        if new:
-            shutil.rmtree(folder.path, ignore_errors=True)
-        raise
-    write_foretold(folder.path, found.to_json())
-
-
 def enqueue(folder: RunFolder, as_json: bool) -> None:
     """Put a prepared run at the end of the queue of its workspace."""
+    from engines.training.launching import enqueue as put
     from engines.training.queue import Conditions, Queue
-    from kwtui.commands._runs_queue import enqueue as put
 
     run = folder.path.name
-    place = put(Queue(folder.path.parent), run, Conditions())
+    place, warning = put(Queue(folder.path.parent), run, Conditions())
+    if warning:
+        print(printable(warning), file=sys.stderr)
     if as_json:
         sys.stdout.write(json.dumps({"run": str(folder.path), "place": place}) + "\n")
         return

@@ -70,6 +70,7 @@ def add(
     as_json: bool = JSON,
 ) -> None:
     """Put a run into the queue: one that was prepared, stopped or interrupted."""
+    from engines.training.launching import enqueue
     from engines.training.queue import Conditions
     from engines.training.runs import find
 
@@ -79,7 +80,9 @@ def add(
     if found.state in ("starting", "running", "stopping", "finished"):
         message = _("The run {id} does not wait; its state is {state}.")
         raise UserError(message.format(id=found.id, state=found.state))
-    place = enqueue(queue, found.id, conditions, front=front)
+    place, warning = enqueue(queue, found.id, conditions, front=front)
+    if warning:
+        _say(warning)
     if as_json:
         _json({"run": found.id, "place": place})
     else:
@@ -123,21 +126,6 @@ def cancel(run: str = RUN) -> None:
         _say(
             _("{id} has started and goes on; `kwtui runs stop {id}` ends it.").format(id=entry.run)
         )
-
-
-def enqueue(queue: Queue, run: str, conditions: object, *, front: bool = False) -> int:
-    """Put a run into the queue, see to its supervisor and say what may end it; its place."""
-    from engines.training.gpu_locks import about_run
-    from engines.training.logout import warning
-    from engines.training.queue import Conditions
-
-    assert isinstance(conditions, Conditions)
-    author = str(about_run(queue.runs)["user"])
-    place = queue.add(run, conditions, author=author, front=front)
-    queue.wake()
-    if said := warning():
-        _say(said)
-    return place
 
 
 def _note(entry: Entry) -> str:

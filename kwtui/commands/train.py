@@ -65,11 +65,11 @@ def command(
     as_json: bool = typer.Option(False, "--json", help=_("One JSON object on stdout.")),
 ) -> None:
     """Train a model. Started again on the same folder, a run that was cut off goes on."""
-    from engines.training.start import complete, prepare
+    from engines.training.launching import guard, whole_recipe
+    from engines.training.start import prepare
 
     values, base, origin = _values(recipe, method, model, data, changes)
-    found = _recipe(values, origin)
-    whole = complete(found, context.settings(), context.workspace(), base)
+    whole = whole_recipe(values, context.settings(), context.workspace(), base, origin)
     if show_examples:
         _show(whole, show_examples, as_json)
         return
@@ -87,7 +87,7 @@ def command(
     if print_command:
         _print_command(whole, path)
         return
-    _preflight.guard(whole, folder, new=new, force=force, queued=queue)
+    guard(whole, folder, new=new, force=force, queued=queue)
     if queue:
         _preflight.enqueue(folder, as_json)
         return
@@ -98,7 +98,8 @@ def _values(
     recipe: str, method: str, model: str, data: Path | None, changes: list[str]
 ) -> tuple[dict[str, Any], Path, str]:
     """The recipe's values, the folder that its files are relative to, and what to call it."""
-    from engines.training.recipe import parse_changes, preset, preset_for, read_values
+    from engines.training.launching import default_values
+    from engines.training.recipe import parse_changes, preset, read_values
 
     settings = context.settings()
     base, origin = Path.cwd(), _("the options")
@@ -117,18 +118,10 @@ def _values(
         options["data"] = {"sources": [{"file": str(data.absolute())}]}
         if context.workspace() is None or not recipe:
             options["data"]["dev"] = {"split": "", "file": ""}
-    if not recipe and method != "scratch":
-        values = preset_for(settings, Path(model).name if model else "kw-mini")
+    if not recipe:
+        values = default_values(settings, method, model)
     values = overlay(values, options)
     return overlay(values, parse_changes(changes)), base, origin
-
-
-def _recipe(values: dict[str, Any], origin: str) -> Recipe:
-    from engines.training.recipe import checked
-
-    if values.get("method") == "scratch" and "data" not in values:
-        raise UserError(_("A model from nothing needs a recipe file: kwtui train RECIPE.toml."))
-    return checked(values, origin)
 
 
 def _run_path(recipe: Recipe, output: Path | None) -> Path:

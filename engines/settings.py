@@ -42,7 +42,11 @@ class StrategySettings(Section):
     kind: Literal["model", "dictionary", "crf"] = "model"
     """A language model, glossary terms found in the text, or a CRF that learns from the labels."""
     model: str = "kw-mini"
-    """Name of a local model, or path of its folder."""
+    """Name of a local model, or path of its folder; with `server`: its name there."""
+    server: str = ""
+    """Who answers instead of a local model: a name of [servers], or the URL of one."""
+    server_api: Literal["chat", "completions"] = "chat"
+    """chat: the server's own template; completions: [plain_template], for a base model."""
     template: str = "ko"
     """Name of a prompt template in prompts/, or its path."""
     template_text: str = ""
@@ -205,6 +209,12 @@ class ServerSettings(Section):
     """URL of its OpenAI-compatible API."""
     key_env: EnvironmentName = ""
     """Name of the environment variable with the API key, never the key."""
+    concurrency: int = Field(default=8, ge=1, le=1024)
+    """Requests at the same time."""
+    timeout_s: float = Field(default=120.0, ge=0.1, le=86_400.0)
+    """Seconds that one answer may take."""
+    patience_s: float = Field(default=60.0, ge=0.0, le=86_400.0)
+    """Seconds that the server may be away or overloaded before a run gives up."""
 
 
 class ProgramsSettings(Section):
@@ -338,6 +348,5 @@ def _hold_back(own: Layer, workspace: Path) -> tuple[str, ...]:
     if trust.is_trusted(workspace, own.values):
         return ()
     waiting = tuple(trust.describe(own.values))
-    for name in trust.SECTIONS:
-        own.values.pop(name, None)
+    own.values = trust.without(own.values)
     return waiting

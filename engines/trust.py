@@ -1,7 +1,7 @@
 """Trust: what a workspace that someone handed over may start or call, shown and confirmed once.
 
-Addresses of servers, commands and folders of programs count in a workspace's config.toml only
-after `kwtui trust`. What was confirmed is kept outside the workspace as a hash of those values,
+Addresses of servers (also those that strategies name), commands and folders of programs count in a
+workspace's config.toml only after `kwtui trust`. What was confirmed is kept outside the workspace as a hash of those values,
 so that any change to them asks anew.
 """
 
@@ -17,12 +17,25 @@ from glossary.errors import FailedError, UserError
 from glossary.i18n import _
 
 SECTIONS = ("servers", "commands", "programs")
+# What a strategy's server is called until its workspace is trusted.
+WAITING = "(kwtui trust)"
 
 
 def sensitive(values: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a workspace's settings that needs trust."""
     named = {name: values[name] for name in SECTIONS if name in values}
+    if asked := {name: {"server": place} for name, place in _strategy_servers(values)}:
+        named["strategies"] = asked
     return named if any(value for _key, value in leaves(named)) else {}
+
+
+def without(values: dict[str, Any]) -> dict[str, Any]:
+    """`values` without what needs trust; strategies that ask a server can't be run then."""
+    kept = {name: value for name, value in values.items() if name not in SECTIONS}
+    for name, _place in _strategy_servers(values):
+        strategy = {**values["strategies"][name], "server": WAITING}
+        kept["strategies"] = {**kept["strategies"], name: strategy}
+    return kept
 
 
 def describe(values: Mapping[str, Any]) -> list[str]:
@@ -50,6 +63,17 @@ def confirm(root: Path, values: Mapping[str, Any], store: Path | None = None) ->
         raise FailedError(
             _("Cannot write {path}: {error}.").format(path=path, error=error.strerror)
         ) from None
+
+
+def _strategy_servers(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    strategies = values.get("strategies")
+    if not isinstance(strategies, dict):
+        return []
+    return [
+        (name, strategy["server"])
+        for name, strategy in strategies.items()
+        if isinstance(strategy, dict) and strategy.get("server")
+    ]
 
 
 def _store() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from glossary.i18n import _
 from glossary.text import normalise
 
 if TYPE_CHECKING:
+    from engines.extraction.backend import Backend
     from engines.extraction.cases import Cases
     from engines.models.loading import LoadedModel
     from glossary.retrieval import Sources
@@ -44,7 +46,7 @@ class Extractor:
         strategy_name: str,
         strategy: StrategySettings,
         *,
-        loaded: LoadedModel | None = None,
+        loaded: LoadedModel | Backend | None = None,
         glossary: Glossary | None = None,
         cases: Cases | None = None,
         tagger: Tagger | None = None,
@@ -56,6 +58,8 @@ class Extractor:
         self.name = strategy_name
         self.strategy = strategy
         self._glossary = glossary
+        # Conversations with a server run in threads; one at a time looks into the glossary.
+        self._looking = threading.Lock()
         self._exclude = frozenset(normalise(word) for word in strategy.exclude)
         if needs_glossary(strategy) and glossary is None:
             message = _(
@@ -86,10 +90,14 @@ class Extractor:
     ) -> Iterator[Prediction]:
         """A prediction for each text, in order, as soon as its chunk is done.
 
-        Memory holds one chunk (a few batches) at a time, however long the input is. `on_progress`
+        Memory holds one chunk (a few batches) at a time, however long the input is; a server gets
+        the next text as soon as it has answered one. `on_progress`
         hears the number of texts done; when `cancelled()` becomes true the
         iterator ends, and the predictions of the unfinished chunk are dropped.
         """
+        if self._asker is not None and self._asker.backend.concurrent:
+            yield from self._streamed(self._asker, texts, on_progress, cancelled)
+            return
         done = 0
         for chunk in self._chunks(texts):
             watch = _Watch(done, len(chunk), on_progress, cancelled)
@@ -141,6 +149,46 @@ class Extractor:
         retried.feedback = prediction.feedback + retried.feedback
         return retried
 
+    @property
+    def refusals(self) -> list[str]:
+        """Texts that a server would not answer about, a sentence each; their answers are empty."""
+        return list(getattr(self._asker.backend, "refusals", ())) if self._asker else []
+
+    def _streamed(
+        self,
+        asker: Asker,
+        texts: Iterable[Example | str],
+        on_progress: Progress | None,
+        cancelled: Cancelled | None,
+    ) -> Iterator[Prediction]:
+        """Conversations with a server, each in a thread; prompts are made in this one."""
+        from engines.extraction.decoding import Cancelled as Stopped
+        from engines.extraction.streaming import in_order
+
+        def jobs() -> Iterator[_Job]:
+            for number, text in enumerate(texts, start=1):
+                job = _Job(_example(text, number))
+                if job.example.text.strip():
+                    with self._looking:
+                        job.questions = asker.questions(job.example.text)
+                yield job
+
+        def talk(job: _Job, stopped: Cancelled) -> Prediction:
+            started = time.perf_counter()
+            self._converse(asker, job.questions, _Watch(0, 1, None, stopped))
+            job.seconds = time.perf_counter() - started
+            with self._looking:
+                return self._prediction(job)
+
+        try:
+            found = in_order(jobs(), talk, asker.backend.concurrent, cancelled)
+            for done, prediction in enumerate(found, start=1):
+                if on_progress is not None:
+                    on_progress(done)
+                yield prediction
+        except Stopped:
+            return
+
     def _chunks(self, texts: Iterable[Example | str]) -> Iterator[list[Example]]:
         """Lists of a few batches, shorter where the texts are long."""
         most = self.strategy.batch_size * BATCHES_A_CHUNK
@@ -180,7 +228,8 @@ class Extractor:
         asker.answer(questions, watch.cancelled, watch.questions)
         waiting = list(questions)
         for _round in range(self.strategy.feedback_rounds):
-            said = [(question, asker.complaints(question)) for question in waiting]
+            with self._looking:
+                said = [(question, asker.complaints(question)) for question in waiting]
             waiting = [q for q, complaints in said if complaints and asker.retort(q, complaints)]
             before = [list(question.words) for question in waiting]
             asker.answer(waiting, watch.cancelled)
@@ -275,7 +324,7 @@ class _Job:
 def _asker(
     name: str,
     strategy: StrategySettings,
-    loaded: LoadedModel | None,
+    loaded: LoadedModel | Backend | None,
     glossary: Glossary | None,
     cases: Cases | None,
     sources: Sources | None,

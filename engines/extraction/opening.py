@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engines.corpus.store import Corpus
     from engines.extraction.cases import Cases
     from engines.extraction.crf import CharacterCRF
+    from engines.extraction.remote import RemoteModel
     from engines.models.loading import LoadedModel
     from glossary.retrieval import Sources
     from glossary.store import Glossary
@@ -34,6 +35,7 @@ class Opener:
         self._settings = settings
         self._workspace = workspace
         self._models: dict[Path, LoadedModel] = {}
+        self._remote: dict[str, RemoteModel] = {}
         self._glossary: Glossary | None = None
         self._sources: Sources | None = None
         self._cases: Cases | None = None
@@ -49,7 +51,8 @@ class Opener:
         strategy = self.strategy(name, model=model, batch_size=batch_size)
         glossary = self._open_glossary(name) if needs_glossary(strategy) else None
         prompts = self._workspace.prompts if self._workspace else None
-        if strategy.kind == "model":
+        asks = strategy.kind == "model"
+        if asks:
             strategy_template(strategy, prompts)
         path = self._model_path(strategy)
         cases = self._open_cases(name) if needs_cases(strategy) else None
@@ -57,11 +60,11 @@ class Opener:
         return Extractor(
             name,
             strategy,
-            loaded=self._load(path) if path else None,
+            loaded=self._load(path) if path else self._ask(name, strategy),
             glossary=glossary,
             cases=cases,
             tagger=tagger,
-            sources=self._open_sources() if glossary is not None and path else None,
+            sources=self._open_sources() if glossary is not None and asks else None,
             settings=self._settings,
             prompts=prompts,
         )
@@ -94,6 +97,7 @@ class Opener:
     def drop_models(self) -> None:
         """Let go of every model; extractors that hold one keep it."""
         self._models.clear()
+        self._remote.clear()
 
     def default_name(self) -> str:
         """The strategy that the settings name; without a workspace one that needs no glossary."""
@@ -118,7 +122,7 @@ class Opener:
         return strategy.model_copy(update={k: v for k, v in changes.items() if v is not None})
 
     def _model_path(self, strategy: StrategySettings) -> Path | None:
-        if strategy.kind != "model":
+        if strategy.kind != "model" or strategy.server:
             return None
         from engines.models.registry import check_folder, resolve
 
@@ -139,6 +143,27 @@ class Opener:
                 path, device=models.device, dtype=models.dtype, folders=self._folders()
             )
         return self._models[path]
+
+    def _ask(self, name: str, strategy: StrategySettings) -> RemoteModel | None:
+        """The model behind the strategy's server; the same one while its settings are the same."""
+        if strategy.kind != "model":
+            return None
+        from engines.extraction.remote import RemoteModel, server_of
+
+        place = server_of(name, strategy, self._settings)
+        plain = self._settings.plain_template
+        wanted = {"model", "server_api", "constrained"}
+        shape = strategy.model_dump_json(include=wanted)
+        key = f"{place.model_dump_json()} {plain.model_dump_json()} {shape}"
+        if key not in self._remote:
+            self._remote[key] = RemoteModel(strategy, place, plain)
+            if strategy.constrained and self._remote[key].dialect is None:
+                message = _(
+                    "The server {address} takes no grammar: answers of '{name}' are only checked "
+                    "against the text afterwards."
+                )
+                self.notes.append(message.format(address=place.address, name=name))
+        return self._remote[key]
 
     def _folders(self) -> list[Path]:
         return self._settings.model_folders(self._workspace.root if self._workspace else None)

@@ -39,6 +39,12 @@ def check_strategy(name: str, strategy: StrategySettings) -> None:
             "Add kinds = [...] to [strategies.{name}]."
         )
         raise UserError(message.format(name=name))
+    if strategy.server and strategy.kind != "model":
+        message = _(
+            "The strategy '{name}' names a server but asks no model (kind = \"{kind}\"). Remove "
+            "`server` or `kind` from [strategies.{name}]."
+        )
+        raise UserError(message.format(name=name, kind=strategy.kind))
     if "missed" in strategy.feedback_sources and not strategy.glossary:
         message = _(
             "The strategy '{name}' takes feedback from missed glossary terms but does not use "

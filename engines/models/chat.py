@@ -43,7 +43,7 @@ class Rendered:
     """
 
     text: str
-    template: Literal["chat", "chat, system folded", "plain"]
+    template: Literal["chat", "chat, system folded", "chat, by the server", "plain"]
     stop: tuple[str, ...]
 
 
@@ -78,7 +78,7 @@ def render(
 ) -> Rendered:
     """Render `messages` (the last one from the user) up to where the answer begins."""
     if not getattr(tokenizer, "chat_template", None):
-        return _render_plain(tokenizer, messages, plain or DefaultPlain())
+        return render_plain(messages, plain or DefaultPlain(), _eos(tokenizer))
     from jinja2.exceptions import TemplateError
 
     try:
@@ -98,7 +98,10 @@ def _apply(tokenizer: Any, messages: Sequence[Message]) -> str:
     return text
 
 
-def _render_plain(tokenizer: Any, messages: Sequence[Message], plain: PlainTemplate) -> Rendered:
+def render_plain(
+    messages: Sequence[Message], plain: PlainTemplate, stop: tuple[str, ...] = ()
+) -> Rendered:
+    """`messages` through the plain template, up to where the answer begins."""
     turns = [
         (plain.assistant if m["role"] == "assistant" else plain.user).replace(
             "{content}", m["content"]
@@ -109,7 +112,7 @@ def _render_plain(tokenizer: Any, messages: Sequence[Message], plain: PlainTempl
     text = turns[0] if turns else ""
     for message, turn in zip(fold_system(messages)[1:], turns[1:], strict=True):
         text += turn if message["role"] == "assistant" else plain.separator + turn
-    return Rendered(text, "plain", _eos(tokenizer))
+    return Rendered(text, "plain", stop)
 
 
 def _eos(tokenizer: Any) -> tuple[str, ...]:

@@ -121,7 +121,7 @@ def meaning(settings: Settings, name: str) -> str:
         return _("longest glossary terms, no model")
     if strategy.kind == "crf":
         return _("a tagger learnt from the labels")
-    parts = [strategy.model]
+    parts = [f"{strategy.model} @ {strategy.server}" if strategy.server else strategy.model]
     if strategy.shots:
         parts.append(ngettext_("{count} example", "{count} examples", strategy.shots))
         parts[-1] = parts[-1].format(count=strategy.shots)

@@ -149,6 +149,9 @@ class ExtractorService:
 
     def _prepare(self, task: Task, strategy: StrategySettings) -> None:
         """Say what takes its time, and make room for another model first."""
+        if strategy.server:
+            task.progress(_("Asking the server for {model}").format(model=strategy.model))
+            return
         if strategy.kind != "model" or self._opener.loaded(strategy) is not None:
             task.progress(_("Opening the strategy"))
             return
@@ -164,6 +167,8 @@ class ExtractorService:
 
     def _info(self, name: str, strategy: StrategySettings, seconds: float) -> ModelInfo:
         notes = tuple(dict.fromkeys(self._opener.notes))
+        if strategy.server:
+            return ModelInfo(name, strategy.model, strategy.server, "", notes, seconds)
         loaded = self._opener.loaded(strategy)
         if loaded is None:
             return ModelInfo(name, "", "", "", notes, seconds)

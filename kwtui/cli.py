@@ -34,6 +34,7 @@ def summaries() -> dict[str, str]:
         "data": _("Import, label, check, split and export texts."),
         "train": _("Train a model from a recipe."),
         "runs": _("List, watch, stop, resume and queue training runs."),
+        "tokenizer": _("Measure, extend and rebuild a model's vocabulary."),
         "models": _("List the local models."),
         "play": _("Play a script of keys on the screen and check what it shows."),
     }

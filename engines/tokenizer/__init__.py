@@ -1,1 +1,1 @@
-"""Vocabularies: what they do to a domain, how they are extended or made anew, and what proves it."""
+"""Vocabularies: what they do to a domain, how they are changed, and what proves it."""

@@ -1,4 +1,4 @@
-"""What a tokenizer does to a domain: how many tokens, how many fragments, and what could be saved."""
+"""What a tokenizer does to a domain: its tokens, its fragments, and what could be saved."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from engines.tokenizer.checks import GROWTH, Check, Texts, check_weights, check_
 from engines.tokenizer.choosing import Candidate, choose
 from engines.tokenizer.embeddings import Rows, give_rows, load_model, parts_of
 from engines.tokenizer.files import Tokenizer
-from engines.tokenizer.methods import Method, extend_in, method_for
+from engines.tokenizer.methods import Extended, Method, extend_in, method_for
 from engines.tokenizer.places import Finder, Places
 from engines.tokenizer.staging import copy_small_files, staged, write_origin
 from engines.workspace import Workspace
@@ -102,52 +102,87 @@ def extend(
     wish = wish or Wish()
     check_folder(base)
     with staged(final) as folder:
-        stage(_("choosing terms"))
         old = Tokenizer.open(base)
         method = method_for(old, wish.method)
-        found = choose(old, material.terms, material.texts(), material.general, wish.budget)
-        accepted = [one.term for one in found if not one.refusal]
-        if not accepted:
-            raise UserError(_("No term is accepted: {reasons}.").format(reasons=reasons(found)))
+        found = accept(old, material, wish, stage)
         stage(_("building the vocabulary"))
         copy_small_files(base, folder)
+        accepted = [one.term for one in found if not one.refusal]
         done = extend_in(old, folder, accepted, lambda t: look_at(t, material), method)
-        if not done.terms:
-            refused = next(iter(done.dropped.items()))
-            message = _("No term comes out as one token: {term} {reason}.")
-            raise UserError(message.format(term=refused[0], reason=refused[1]))
-        stage(_("checking"))
-        checks = check_words(
-            old,
-            done.tokenizer,
-            done.terms,
-            done.places,
-            material.checked or material.texts,
-            material.general,
-            growth=wish.growth,
-        )
-        refuse_failed(checks)
-        stage(_("composing embeddings"))
-        made_of = done.draft.made_of
-        parts = {n: parts_of(old, t, made_of) for t, n in done.draft.new.items()}
-        kept = {n: n for n in old.vocabulary.values()}
-        checks += _weights(base, folder, old, done.tokenizer, parts, wish, kept)
-        refused = {one.term: one.refusal for one in found if one.refusal} | done.dropped
-        built = Built(
-            path=final,
-            base=base.name,
-            change="extend",
-            method=method,
-            rows=wish.rows,
-            terms=tuple(done.terms),
-            refused=refused,
-            candidates=tuple(found),
-            checks=tuple(checks),
-            new_tokens=len(parts),
-            vocabulary=done.tokenizer.size,
-            new_ids=tuple(sorted(parts)),
-        )
-        write_origin(folder, built.to_json())
+        change = Change("extend", method, old, done, tuple(found))
+        return finish(base, final, folder, change, material, wish, stage)
+
+
+def accept(old: Tokenizer, material: Material, wish: Wish, stage: Stage) -> list[Candidate]:
+    """Every term, those refused with their reason; UserError when none is left."""
+    stage(_("choosing terms"))
+    found = choose(old, material.terms, material.texts(), material.general, wish.budget)
+    if all(one.refusal for one in found):
+        raise UserError(_("No term is accepted: {reasons}.").format(reasons=reasons(found)))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A vocabulary that was changed in a folder, before its checks."""
+
+    name: str
+    method: str
+    old: Tokenizer
+    done: Extended
+    found: tuple[Candidate, ...]
+    removed: tuple[str, ...] = ()
+
+
+def finish(
+    base: Path,
+    final: Path,
+    folder: Path,
+    change: Change,
+    material: Material,
+    wish: Wish,
+    stage: Stage,
+) -> Built:
+    """Check a changed vocabulary, give the model its rows, check these, write what it is."""
+    old, done = change.old, change.done
+    if not done.terms:
+        term, why = next(iter(done.dropped.items()))
+        message = _("No term comes out as one token: {term} {reason}.")
+        raise UserError(message.format(term=term, reason=why))
+    stage(_("checking"))
+    gone = frozenset(change.removed)
+    checks = check_words(
+        old,
+        done.tokenizer,
+        done.terms,
+        done.places,
+        material.checked or material.texts,
+        material.general,
+        growth=wish.growth,
+        gone=gone,
+    )
+    refuse_failed(checks)
+    stage(_("composing embeddings"))
+    parts = {n: parts_of(old, t, done.draft.made_of) for t, n in done.draft.new.items()}
+    kept = {n: n for t, n in old.vocabulary.items() if t not in gone}
+    checks += weights(base, folder, old, done.tokenizer, parts, wish, kept)
+    refused = {one.term: one.refusal for one in change.found if one.refusal} | done.dropped
+    built = Built(
+        path=final,
+        base=base.name,
+        change=change.name,
+        method=change.method,
+        rows=wish.rows,
+        terms=tuple(done.terms),
+        refused=refused,
+        candidates=change.found,
+        checks=tuple(checks),
+        new_tokens=len(parts),
+        vocabulary=done.tokenizer.size,
+        new_ids=tuple(sorted(parts)),
+        removed=change.removed,
+    )
+    write_origin(folder, built.to_json())
     return built
 
 
@@ -201,7 +236,7 @@ def ranges(numbers: Sequence[int]) -> list[list[int]]:
     return found
 
 
-def _weights(
+def weights(
     base: Path,
     folder: Path,
     old: Tokenizer,
@@ -212,7 +247,10 @@ def _weights(
     *,
     carried: dict[int, int] | None = None,
 ) -> list[Check]:
-    """Write the model with its new rows, read it back, and refuse what does not agree."""
+    """Write the model with its new rows, read it back, and refuse what does not agree.
+
+    `carried`: for a vocabulary made anew, the old id of each token that keeps its row.
+    """
     model = load_model(base)
     give_rows(
         model,

@@ -52,13 +52,14 @@ def load_model(path: Path) -> Any:
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        return AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             str(path),
             dtype="auto",
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
-        ).eval()
+        )
+        return model.eval()
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise FailedError(_("{path} does not fit into memory.").format(path=path)) from error
     except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
@@ -133,8 +134,7 @@ def _new_rows(
         values = matrix.float()
         mean, spread = values.mean(0), values.std(0)
         return {
-            number: mean + spread * torch.randn(mean.shape, generator=generator)
-            for number in parts
+            number: mean + spread * torch.randn(mean.shape, generator=generator) for number in parts
         }
     means = {
         number: matrix[list(old)].float().mean(0) if old else matrix.float().mean(0)
@@ -193,7 +193,7 @@ def _grams(name: str) -> set[str]:
 
 
 def sparsemax(values: torch.Tensor) -> torch.Tensor:
-    """The point of the simplex nearest to `values` (Martins and Astudillo 2016, arXiv:1602.02068)."""
+    """The nearest point of the simplex (Martins and Astudillo 2016, arXiv:1602.02068)."""
     import torch
 
     ordered = torch.sort(values, descending=True).values

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -174,9 +175,7 @@ class _Parts:
             return None
         import sentencepiece
 
-        return sentencepiece.SentencePieceProcessor(
-            model_proto=self._of.proto.SerializeToString()
-        )
+        return sentencepiece.SentencePieceProcessor(model_proto=self._of.proto.SerializeToString())
 
     @cached_property
     def byte_ids(self) -> frozenset[int]:
@@ -202,16 +201,18 @@ def batches(texts: Iterable[str], size: int = BATCH) -> Iterator[list[str]]:
 def _read_proto(path: Path) -> Any:
     if not path.is_file():
         return None
-    from google.protobuf.message import DecodeError
-    from sentencepiece import sentencepiece_model_pb2 as pb
-
-    proto = pb.ModelProto()
+    proto = new_proto()
     try:
         proto.ParseFromString(path.read_bytes())
-    except (OSError, DecodeError) as error:
+    except Exception as error:  # protobuf's errors have no common base that is typed
         message = _("{path} is no SentencePiece model: {error}")
         raise UserError(message.format(path=path, error=error)) from None
     return proto
+
+
+def new_proto() -> Any:
+    """An empty SentencePiece model, of sentencepiece's own protobuf."""
+    return import_module("sentencepiece.sentencepiece_model_pb2").ModelProto()
 
 
 def _kind(path: Path, state: dict[str, Any], proto: Any) -> Kind:

@@ -18,7 +18,10 @@ Method = Literal["auto", "symbol", "merges", "piece"]
 METHODS: tuple[Method, ...] = ("auto", "symbol", "merges", "piece")
 # Trials in which chains are added or scores raised until the terms come out whole.
 ROUNDS = 6
+# How far a unigram piece rises in one; a multiple of 1/256, as all scores here are, so that sums
+# are exact in the float32 of SentencePiece and the float64 of the tokenizers library.
 _STEP = 1.5
+_ABOVE = 4 / 256
 
 
 @dataclass(slots=True)
@@ -61,32 +64,50 @@ def extend_in(
     while True:
         places = look(kept)
         draft, tokenizer = make(base, kept, places)
-        broken = one_token(tokenizer, places.sentences(kept)).broken
+        spots = places.sentences(kept)
+        broken = one_token(tokenizer, spots).broken or out_of_step(tokenizer, spots)
         if not broken:
             return Extended(draft, draft.write(folder), kept, dropped, places)
         for term, place in broken.items():
-            dropped[term] = _whole_not(tokenizer, place)
+            dropped[term] = whole_not(tokenizer, place)
         kept = [term for term in kept if term not in broken]
 
 
-def _whole_not(tokenizer: Tokenizer, place: Place) -> str:
+def whole_not(tokenizer: Tokenizer, place: Place) -> str:
+    """Why a term is left out: a place where it is not one token, with its pieces there."""
+    if _is_whole(tokenizer, place):
+        said = _('is split otherwise by SentencePiece in "{text}"')
+        return said.format(text=place.text[:60])
     said = _('is not one token in "{text}": {pieces}')
     pieces = "|".join(tokenizer.shown(place.text[max(0, place.start - 1) : place.end + 2]))
     return said.format(text=place.text[:60], pieces=pieces)
 
 
-def _symbols(
-    base: Tokenizer, terms: Sequence[str], places: Places
-) -> tuple[Draft, Tokenizer]:
+def _is_whole(tokenizer: Tokenizer, place: Place) -> bool:
+    return not one_token(tokenizer, [place]).broken
+
+
+def out_of_step(tokenizer: Tokenizer, spots: Sequence[Place]) -> dict[str, Place]:
+    """Terms at whose places SentencePiece and the tokenizers library give other ids.
+
+    A symbol in a unigram model competes by a score in the one and is cut out in the other.
+    """
+    slow = tokenizer.slow()
+    if slow is None:
+        return {}
+    texts = [place.text for place in spots]
+    pairs = zip(spots, tokenizer.ids(texts), slow.encode(texts, num_threads=1), strict=True)
+    return {place.term: place for place, fast, other in reversed([*pairs]) if fast != other}
+
+
+def _symbols(base: Tokenizer, terms: Sequence[str], places: Places) -> tuple[Draft, Tokenizer]:
     draft = Draft(base)
     for term in terms:
         draft.add_symbol(term)
     return draft, draft.trial()
 
 
-def _merges(
-    base: Tokenizer, terms: Sequence[str], places: Places
-) -> tuple[Draft, Tokenizer]:
+def _merges(base: Tokenizer, terms: Sequence[str], places: Places) -> tuple[Draft, Tokenizer]:
     """Chains from the pieces that the terms have at their places, until no place asks for more."""
     draft, tokenizer = Draft(base), base
     spots = places.sentences(terms)
@@ -124,16 +145,14 @@ def _no_part(token: str) -> bool:
     return len(token) == 6 and token.startswith("<0x")
 
 
-def _pieces(
-    base: Tokenizer, terms: Sequence[str], places: Places
-) -> tuple[Draft, Tokenizer]:
+def _pieces(base: Tokenizer, terms: Sequence[str], places: Places) -> tuple[Draft, Tokenizer]:
     """Pieces with the lowest scores that win at every place.
 
     A piece starts a little above the best it is made of now, and rises where its neighbours still
     take letters from it.
     """
     draft = Draft(base)
-    scores = {term: _score_now(base, term) + 0.01 for term in terms}
+    scores = {term: round(_score_now(base, term) * 256) / 256 + _ABOVE for term in terms}
     highest = max((row[1] for row in base.state["model"]["vocab"] if row[1] < 0), default=-1.0)
     for term in terms:
         draft.add_piece(term, scores[term])
@@ -158,5 +177,3 @@ def _score_now(base: Tokenizer, term: str) -> float:
     kept = ids[-len(bare(base.fast.encode(term, add_special_tokens=False).tokens)) :]
     worst = min(score for _piece, score in rows)
     return float(sum(rows[n][1] if rows[n][1] < 0 else worst for n in kept))
-
-

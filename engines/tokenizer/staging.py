@@ -1,4 +1,4 @@
-"""A model folder made beside its place and named when it is whole: nothing half-written is found."""
+"""A model folder made beside its place and named when it is whole: nothing is half-written."""
 
 from __future__ import annotations
 

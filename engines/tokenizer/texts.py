@@ -56,7 +56,9 @@ def corpus_texts(space: Workspace, *, held_out: bool = False) -> Iterator[str]:
 
     left_out = () if held_out else HELD_OUT
     marks = ", ".join("?" * len(left_out))
-    query = f"SELECT key, text FROM texts WHERE split NOT IN ({marks}) AND key > ? ORDER BY key LIMIT ?"
+    query = (
+        f"SELECT key, text FROM texts WHERE split NOT IN ({marks}) AND key > ? ORDER BY key LIMIT ?"
+    )
     last, page = 0, 5000
     with Corpus.open(space.corpus_path, readonly=True) as corpus:
         while rows := corpus.db.execute(query, (*left_out, last, page)).fetchall():

@@ -64,7 +64,7 @@ def adapt(recipe: TuneRecipe, model: Any) -> Any:
         target_modules=lora.targets,
         bias=lora.bias,
         use_rslora=lora.rslora,
-        modules_to_save=["embed_tokens"] if lora.train_embeddings else None,
+        modules_to_save=_embeddings(model) if lora.train_embeddings else None,
         ensure_weight_tying=lora.train_embeddings and _tied(model),
         task_type="CAUSAL_LM",
     )
@@ -74,6 +74,11 @@ def adapt(recipe: TuneRecipe, model: Any) -> Any:
         message = _("lora.targets: {error} Linear layers of this model: {known}.")
         known = ", ".join(linear_names(model))
         raise UserError(message.format(error=_first_line(error), known=known)) from None
+
+
+def _embeddings(model: Any) -> list[str]:
+    """The matrices that are trained as a whole; of tied ones the input stands for both."""
+    return ["embed_tokens"] if _tied(model) else ["embed_tokens", "lm_head"]
 
 
 def linear_names(model: Any) -> list[str]:

@@ -8,6 +8,7 @@ from engines.training.base_model import uses_bf16
 from engines.training.checkpoints import last_checkpoint
 from engines.training.judge import Judge
 from engines.training.loss import add_answer_loss, heads_can_be_shared, packing_keeps_apart
+from engines.training.new_rows import prepare
 from engines.training.plan import Plan
 from engines.training.stopping import process_count
 from engines.training.tune_recipe import TuneRecipe
@@ -62,7 +63,10 @@ def fit(
         keep=recipe.saving.keep,
         nan_steps=how.nan_steps,
         on_verdict=run.heard,
+        new_rows=prepare(recipe, run.path, plan.steps, sharded=sharded(recipe)),
     )
+    if course.new_rows is not None:
+        run.events.write("new_rows", steps=course.new_rows.first_steps, only=recipe.new_rows.only)
     steps = StepCallback(run.stop.agreed if run.stop else None, run.on_step)
     callbacks: list[Any] = [
         EventCallback(run.events, tokens_per_step(data, plan)),

@@ -15,6 +15,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from engines.training.checkpoints import PARTIAL, clear_partial, name_whole, rotate
 from engines.training.folder import replace_file
 from engines.training.judge import Judge, Verdict, preserved
+from engines.training.new_rows import NewRows
 from engines.training.plan import Plan, collate, pack
 from engines.training.prompts import Tokens
 from glossary.errors import FailedError
@@ -40,6 +41,7 @@ class Course:
     keep: int
     nan_steps: int
     on_verdict: Callable[[int, Verdict, float], None]
+    new_rows: NewRows | None = None
 
 
 class AnswerTrainer(SFTTrainer):
@@ -107,6 +109,8 @@ class AnswerTrainer(SFTTrainer):
 
     def _clip_grad_norm(self, model: Any) -> Any:
         """The norm before clipping; a step whose norm is not finite moves nothing."""
+        if self.course.new_rows is not None:
+            self.course.new_rows.hold(self.wrapped(), self.state.global_step, self.optimizer)
         norm = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
         if bool(torch.isfinite(torch.as_tensor(norm)).all()):
             self._bad_steps = 0

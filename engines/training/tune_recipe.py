@@ -93,6 +93,15 @@ class Lora(Part):
     """Train the embedding matrix too, as after new tokens; tied matrices stay tied."""
 
 
+class NewRows(Part):
+    """Rows of new tokens, after `kwtui tokenizer extend`, taught before the rest."""
+
+    first: float = Field(default=0.0, ge=0, le=1)
+    """Share of the steps, from the first on, in which only these rows learn."""
+    only: bool = False
+    """Of the embedding matrices these rows alone learn, also after that."""
+
+
 class Quantisation(Part):
     """How qlora holds the frozen weights (Dettmers et al. 2023, arXiv:2305.14314)."""
 
@@ -214,6 +223,7 @@ class TuneRecipe(Part):
     data: Data = Field(default_factory=Data)
     prompt: Prompting = Field(default_factory=Prompting)
     lora: Lora = Field(default_factory=Lora)
+    new_rows: NewRows = Field(default_factory=NewRows)
     quantisation: Quantisation = Field(default_factory=Quantisation)
     optimisation: Optimisation = Field(default_factory=Optimisation)
     evaluation: Evaluation = Field(default_factory=Evaluation)

@@ -1,8 +1,8 @@
 """Trust: what a workspace that someone handed over may start or call, shown and confirmed once.
 
 Addresses of servers (also those that strategies name), commands and folders of programs count in a
-workspace's config.toml only after `kwtui trust`. What was confirmed is kept outside the workspace as a hash of those values,
-so that any change to them asks anew.
+workspace's config.toml only after `kwtui trust`. What was confirmed is kept outside the workspace
+as a hash of those values, so that any change to them asks anew.
 """
 
 import hashlib

@@ -37,7 +37,7 @@ def report(error: BaseException) -> int:
     if isinstance(error, OSError) and (sentence := _system_sentence(error)):
         _say(sentence)
         return 1
-    _say(_unexpected(error))
+    _say(unexpected(error))
     return 1
 
 
@@ -73,7 +73,8 @@ def _system_sentence(error: OSError) -> str:
     return sentence.format(path=path)
 
 
-def _unexpected(error: BaseException) -> str:
+def unexpected(error: BaseException) -> str:
+    """The sentence for a fault of ours; the whole report goes into the log."""
     what = f"{type(error).__name__}: {error}".splitlines()[0][:200]
     log = _write_log(error)
     if log is None:

@@ -73,7 +73,7 @@ class Extractor:
             self._asker = _asker(
                 strategy_name, strategy, loaded, glossary, cases, sources, settings, prompts
             )
-        self._model = loaded.name if loaded is not None and self._asker else ""
+        self.model = loaded.name if loaded is not None and self._asker else ""
         self._tagger = tagger
         if strategy.kind == "dictionary":
             self._matcher = dictionary_matcher(strategy, glossary)
@@ -265,7 +265,7 @@ class Extractor:
             text=job.example.text,
             keywords=merge(parts),
             strategy=self.name,
-            model=self._model,
+            model=self.model,
             valid=all(question.valid for question in questions),
             ungrounded=tuple(dict.fromkeys(ungrounded)),
             rounds=max((question.rounds for question in questions), default=1),

@@ -18,6 +18,7 @@ from glossary.i18n import _, ngettext_
 from glossary.text import normalise, printable
 from kwtui import context
 from kwtui.progress import Progress
+from kwtui.resuming import Begun, begun, partial_of, remaining
 
 if TYPE_CHECKING:
     from engines.corpus.formats import Item
@@ -47,6 +48,9 @@ def command(
     output: Path | None = typer.Option(
         None, "--output", "-o", metavar="OUT", help=_("File for the result instead of stdout.")
     ),
+    resume: bool = typer.Option(
+        False, "--resume", help=_("Go on with OUT.partial, which an interrupted run left.")
+    ),
     show_prompt: bool = typer.Option(
         False, "--show-prompt", help=_("Print the exact prompts and ask no model.")
     ),
@@ -65,6 +69,8 @@ def command(
 
     if output is not None:
         _check_output(output)
+    elif resume:
+        raise UserError(_("--resume goes on with a file; name it with -o OUT."))
     bad = _BadLines()
     examples = _examples(file, text, format, encoding, text_column, bad)
     opener = Opener(context.settings(), context.workspace())
@@ -78,7 +84,10 @@ def command(
     if show_prompt:
         _show_prompts(extractor, examples)
     else:
-        _extract(extractor, examples, output, None if text else _total(file), bad)
+        done = begun(output, extractor.name, extractor.model) if output and resume else None
+        _extract(extractor, examples, output, None if text else _total(file), bad, done)
+    for sentence in extractor.refusals:
+        bad.report(sentence)
     if bad.count:
         raise typer.Exit(DONE_IN_PART)
 
@@ -140,11 +149,19 @@ def _extract(
     output: Path | None,
     total: int | None,
     bad: _BadLines,
+    begun_with: Begun | None,
 ) -> None:
-    done = 0
-    with Progress(total) as progress, _sink(output) as out:
+    done = first = begun_with.lines if begun_with else 0
+    if begun_with is not None:
+        examples = remaining(examples, begun_with)
+    sink = _sink(output) if begun_with is None else _going_on(begun_with, output)
+    with Progress(total, first=first) as progress, sink as out:
         bad.progress = progress
-        for prediction in extractor.extract(examples, on_progress=progress.update):
+
+        def on_progress(count: int) -> None:
+            progress.update(first + count)
+
+        for prediction in extractor.extract(examples, on_progress=on_progress):
             out.write(json.dumps(prediction.to_json(), ensure_ascii=False) + "\n")
             done += 1
         out.flush()
@@ -166,7 +183,7 @@ def _sink(output: Path | None) -> Iterator[TextIO]:
         with output.open("w", encoding="utf-8") as device:
             yield device
         return
-    partial = output.with_name(output.name + ".partial")
+    partial = partial_of(output)
     with tempfile.TemporaryDirectory(prefix=".kwtui-", dir=output.parent) as folder:
         fresh = Path(folder) / output.name
         try:
@@ -178,6 +195,16 @@ def _sink(output: Path | None) -> Iterator[TextIO]:
                 _say(_("What was done so far is in {path}.").format(path=partial))
             raise
         fresh.replace(output)
+
+
+@contextmanager
+def _going_on(done: Begun, output: Path | None) -> Iterator[TextIO]:
+    """The unfinished file, after its last whole line; it takes its name when it is whole."""
+    with done.path.open("a", encoding="utf-8", newline="\n", buffering=1) as out:
+        out.truncate(done.size)
+        yield out
+    if output is not None:
+        done.path.replace(output)
 
 
 def _check_output(output: Path) -> None:

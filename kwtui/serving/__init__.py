@@ -1,0 +1,1 @@
+"""A strategy behind a small HTTP API: `kwtui serve`."""

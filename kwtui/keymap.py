@@ -68,7 +68,7 @@ class Action:
 
 def actions() -> tuple[Action, ...]:
     """Every action, in the order of the footer and of the help, in the language in use."""
-    return (*_everywhere(), *_extract(), *_glossary(), *_dataset())
+    return (*_everywhere(), *_extract(), *_glossary(), *_dataset(), *_training())
 
 
 def _everywhere() -> tuple[Action, ...]:
@@ -99,13 +99,21 @@ def _extract() -> tuple[Action, ...]:
 
 
 def _glossary() -> tuple[Action, ...]:
-    return ()
+    from kwtui.keymap_glossary import glossary
+
+    return glossary()
 
 
 def _dataset() -> tuple[Action, ...]:
     from kwtui.keymap_dataset import dataset
 
     return dataset()
+
+
+def _training() -> tuple[Action, ...]:
+    from kwtui.keymap_training import training
+
+    return training()
 
 
 def keys_in_use(overrides: Mapping[str, object]) -> dict[str, tuple[str, ...]]:

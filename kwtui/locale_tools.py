@@ -17,6 +17,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from engines.training.form import descriptions
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("kwtui", "engines", "glossary")
 PO = ROOT / "kwtui" / "locale" / "ko" / "LC_MESSAGES" / "kwtui.po"
@@ -33,6 +35,9 @@ def extracted() -> Catalog:
         )
         for file, _line, message, comments, _context in sorted(found, key=lambda f: (f[0], f[1])):
             catalog.add(message, locations=[(f"{package}/{file}", 0)], auto_comments=comments)
+    # The help of a recipe's fields is their documentation in the code.
+    for help_ in descriptions():
+        catalog.add(help_, locations=[("engines/training/form.py", 0)])
     return catalog
 
 

@@ -3,8 +3,9 @@
     [commands]
     run-ended = ["notify-send", "kwtui"]
 
-It gets TRAINING_RUN (the folder), TRAINING_STATE and TRAINING_REASON in its environment, and the state and
-the run's name as its last two arguments. A workspace's own counts only after `kwtui trust`.
+It gets TRAINING_RUN (the folder), TRAINING_STATE and TRAINING_REASON in its environment, and the
+state and the run's name as its last two arguments. A workspace's own counts only after `kwtui
+trust`.
 """
 
 from __future__ import annotations

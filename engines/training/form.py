@@ -134,16 +134,21 @@ def _list(text: str, default: Any) -> Any:
 
 
 def _fields(model: type[BaseModel], prefix: str, defaults: Any) -> Iterator[FormField]:
-    for name, info in model.model_fields.items():
+    # A table's own fields before the tables in it, as TOML wants them.
+    for name, info in sorted(model.model_fields.items(), key=lambda item: _is_table(item[1])):
         key = f"{prefix}{name}"
         if key in FILLED:
             continue
-        kind = info.annotation
+        kind: Any = info.annotation
         default = _default(info, defaults, name)
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if _is_table(info):
             yield from _fields(kind, f"{key}.", default)
         elif (one := _field(key, kind, info.description or "", default)) is not None:
             yield one
+
+
+def _is_table(info: Any) -> bool:
+    return isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel)
 
 
 def _default(info: Any, defaults: Any, name: str) -> Any:

@@ -83,11 +83,13 @@ def preflight(
     *,
     trial: bool = True,
     devices: Sequence[Gpu] | None = None,
+    place: Path | None = None,
 ) -> Preflight:
     """Foretell a completed recipe. `folder` is the run's, where its data is kept if it is there.
 
-    `trial`: try the machine's pace where it is not known yet. `devices`: instead of those that
-    are here. Raises UserError for a recipe that cannot run at all.
+    `place`: where the checkpoints will lie, if not there. `trial`: try the machine's pace where it
+    is not known yet. `devices`: instead of those that are here. Raises UserError for a recipe that
+    cannot run at all.
     """
     found = list(hardware.visible(hardware.gpus()) if devices is None else devices)
     setting = setting_of(recipe, gpu=bool(found))
@@ -100,7 +102,7 @@ def preflight(
     fits = all(guess.total <= device.free for device in used)
     could_fit = all(guess.total <= device.total for device in used)
     disk = setting.disk(data)
-    place = folder or Path.cwd()
+    place = place or folder or Path.cwd()
     step = _step_seconds(setting, data, pace)
     return Preflight(
         devices=used,

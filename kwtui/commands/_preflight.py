@@ -14,6 +14,7 @@ from kwtui.progress import duration
 
 if TYPE_CHECKING:
     from engines.training.folder import RunFolder
+    from engines.training.memory import Estimate
     from engines.training.preflight import Preflight
     from engines.training.recipe import Recipe
 
@@ -66,20 +67,9 @@ def lines(found: Preflight) -> list[str]:
         ]
     verdict = _("It fits.") if found.fits else _("It does not fit.")
     said.append(verdict)
-    parts = {
-        _("weights"): found.estimate.weights,
-        _("adapters"): found.estimate.adapters,
-        _("gradients"): found.estimate.gradients,
-        _("optimizer"): found.estimate.optimizer,
-        _("activations"): found.estimate.activations,
-        _("logits"): found.estimate.logits,
-        _("evaluation"): found.estimate.evaluation,
-        _("passing"): found.estimate.temporary,
-        _("libraries and CUDA"): found.estimate.context,
-        _("reserve"): found.estimate.reserve,
-    }
-    wide = max(cells(name) for name in parts)
-    for name, size in parts.items():
+    sizes = parts(found.estimate)
+    wide = max(cells(name) for name in sizes)
+    for name, size in sizes.items():
         if size >= 2**20:
             said.append(f"  {name}{' ' * (wide - cells(name))}  {gib(size):>10}")
     said += _about(found)
@@ -105,6 +95,22 @@ def _about(found: Preflight) -> list[str]:
     if found.seconds is not None:
         said.append(_("time: about {time}").format(time=duration(found.seconds)))
     return said
+
+
+def parts(estimate: Estimate) -> dict[str, int]:
+    """The bytes of each part of an estimate, by name."""
+    return {
+        _("weights"): estimate.weights,
+        _("adapters"): estimate.adapters,
+        _("gradients"): estimate.gradients,
+        _("optimizer"): estimate.optimizer,
+        _("activations"): estimate.activations,
+        _("logits"): estimate.logits,
+        _("evaluation"): estimate.evaluation,
+        _("passing"): estimate.temporary,
+        _("libraries and CUDA"): estimate.context,
+        _("reserve"): estimate.reserve,
+    }
 
 
 def bar(need: int, free: int, total: int) -> str:

@@ -34,4 +34,6 @@ def panes() -> tuple[PaneSpec, ...]:
         PaneSpec("extract", _("Extract"), "f2", "kwtui.panes.extract", "ExtractPane"),
         PaneSpec("glossary", _("Glossary"), "f3", "kwtui.panes.glossary", "GlossaryPane"),
         PaneSpec("dataset", _("Dataset"), "f4", "kwtui.panes.dataset", "DatasetPane"),
+        PaneSpec("train", _("Train"), "f5", "kwtui.panes.train", "TrainPane"),
+        PaneSpec("monitor", _("Monitor"), "f6", "kwtui.panes.monitor", "MonitorPane"),
     )

@@ -49,6 +49,11 @@ review (kwtui.services.review.ReviewService), over all labels:
     disputes(limit=500) -> tuple[engines.corpus.agreement.Dispute, ...]
     check(names=(), limit=200) -> Checked    progress: stages
     label(surface, annotator) -> int         unlabel(surface, annotator) -> int: texts changed
+training (kwtui.services.training.TrainingService); values: those of a recipe, base: their folder
+    models() -> tuple[engines.models.registry.ModelInfo, ...]
+    foretell(values, base=None, trial=False) -> Foretold           progress: stages
+    examples(values, base=None, count=3) -> Examples
+    launch(values, base=None, force=False, conditions=None) -> engines.training.launching.Launched
 """
 
 SERVICES = {
@@ -56,5 +61,6 @@ SERVICES = {
     "glossary": ("kwtui.services.glossary", "GlossaryService"),
     "quick": ("kwtui.services.quick", "QuickService"),
     "learner": ("kwtui.services.learner", "LearnerService"),
+    "training": ("kwtui.services.training", "TrainingService"),
     "review": ("kwtui.services.review", "ReviewService"),
 }

@@ -14,7 +14,12 @@ from glossary.i18n import _
 from glossary.term import Term
 from glossary.text import normalise
 from kwtui import context
-from kwtui.commands import _glossary_files, _glossary_past, _glossary_records
+from kwtui.commands import (
+    _glossary_files,
+    _glossary_past,
+    _glossary_records,
+    _glossary_sheet,
+)
 from kwtui.commands._glossary_common import (
     JSON,
     REASON,
@@ -278,3 +283,4 @@ def _match_json(item: Match) -> dict[str, Any]:
 _glossary_files.register(app)
 _glossary_past.register(app)
 _glossary_records.register(app)
+_glossary_sheet.register(app)

@@ -1,87 +1,291 @@
-"""The glossary pane: the terms as a table."""
+"""The glossary pane: the terms as a sheet, words that are missing, and what was changed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
+from textual.containers import Container
+from textual.content import Content
 
 from glossary.errors import UserError
 from glossary.i18n import _
+from glossary.text import printable
 from kwtui.panes.base import Pane
-from kwtui.widgets.record_table import Cell, Column, RecordTable
+from kwtui.themes import MUTED, ON
+from kwtui.widgets.lines import Lines
 
-PAGE = 200
+if TYPE_CHECKING:
+    from glossary.changes import Batch
+    from glossary.term import Term
+    from kwtui.panes.glossary_view import GlossaryView
+    from kwtui.services.messages import Progress
+
+_LOOK_SECONDS = 1.0
+_VIEWS = {
+    "terms": ("kwtui.panes.glossary_terms", "TermsView"),
+    "candidates": ("kwtui.panes.glossary_candidates", "CandidatesView"),
+    "changes": ("kwtui.panes.glossary_changes", "ChangesView"),
+}
 
 
 class GlossaryPane(Pane):
-    """The terms of the workspace; pages come from the glossary's process."""
+    """Three views on the glossary of the workspace, one at a time; its process does the work."""
 
     pane_id = "glossary"
 
     def __init__(self) -> None:
         super().__init__()
-        self._rows: dict[int, tuple[str, ...]] = {}
-        self._asked: set[int] = set()
-        self._at = 0
+        self.view: GlossaryView | None = None
+        self.restored: dict[str, Any] = {}
+        self._views: dict[str, GlossaryView] = {}
+        self._wanted = "terms"
+        self._waiting = 0
+        self._opening = False
+        self._mark: tuple[int, ...] = ()
+        self._doing = ""
 
     def compose(self) -> ComposeResult:
-        """One table."""
-        columns = [
-            Column(_("Term"), 20),
-            Column(_("Kind"), 14),
-            Column(_("Aliases")),
-            Column(_("Definition")),
-        ]
-        yield RecordTable(columns, self._fetch, empty=_("No terms yet."))
+        """The names of the views in a line; the view beneath it."""
+        yield Lines(id="glossary-head", classes="head")
+        yield Container(id="glossary-views", classes="views")
 
-    def shown(self) -> None:
-        """Read the terms anew and focus the table."""
-        self.query_one(RecordTable).focus()
-        self._rows.clear()
-        self._asked.clear()
-        self._ask(0)
+    def __getattr__(self, name: str) -> Any:
+        """Actions of the palette that the pane has not belong to the view."""
+        view = self.__dict__.get("view")
+        if name.startswith("action_") and view is not None:
+            return getattr(view, name)
+        raise AttributeError(name)
 
-    def help_text(self) -> str:
-        """What the pane shows."""
-        return _("The terms of this workspace; `kwtui glossary` adds, changes and imports them.")
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only the keys that the view in front has."""
+        return hasattr(self, f"action_{action}")
+
+    def on_mount(self) -> None:
+        """Look for changes of other programs now and then."""
+        super().on_mount()
+        self.set_interval(_LOOK_SECONDS, self._look)
 
     @property
     def busy(self) -> bool:
-        """Whether a page is still on its way."""
-        return any(worker.group == "terms" for worker in self.workers if not worker.is_finished)
+        """Whether an answer is awaited."""
+        return self._waiting > 0 or self._opening or (self.view is not None and self.view.busy)
 
-    def _fetch(self, offset: int, limit: int) -> Sequence[Sequence[Cell]]:
-        for page in {offset // PAGE, (offset + limit - 1) // PAGE} - self._asked:
-            self._ask(page)
-        return [self._rows.get(row, ("...",)) for row in range(offset, offset + limit)]
+    def shown(self) -> None:
+        """Show the terms as they are now."""
+        self._opening = True
+        self.run_worker(self._open(), exit_on_error=True)
 
-    def _ask(self, page: int) -> None:
-        self._asked.add(page)
-        self.run_worker(self._read(page), group="terms")
+    async def _open(self) -> None:
+        try:
+            if self.view is None:
+                await self.show_view(self._wanted)
+                self.run_worker(self._warm(), exit_on_error=True)
+            else:
+                await self.view.opened()
+            self._mark = self._stamp()
+        finally:
+            self._opening = False
 
-    async def _read(self, page: int) -> None:
+    async def _warm(self) -> None:
+        """Have every term read, so that nobody waits for a filter later."""
+
+        def on_progress(step: Progress) -> None:
+            self._doing = step.stage
+            self.draw_head()
+
         await self.bench.settings()
         host = self.bench.host("glossary")
         try:
-            found = await host.request("rows", offset=page * PAGE, limit=PAGE)
+            await host.request("warm_rows", background=True, on_progress=on_progress)
+        except UserError as error:
+            self.bench.warn(error.sentence, "error")
+        self._doing = ""
+        self.draw_head()
+
+    # Asking
+
+    async def request(self, method: str, **params: Any) -> Any:
+        """The answer of the glossary's process. Raises UserError with its sentence."""
+        self._waiting += 1
+        try:
+            await self.bench.settings()
+            return await self.bench.host("glossary").request(method, **params)
+        finally:
+            self._waiting -= 1
+
+    async def changed(self, term_id: str = "") -> None:
+        """Terms were changed here: every view shows that; `term_id`: the one to go to."""
+        self._mark = self._stamp()
+        for view in self._views.values():
+            await view.changed(term_id if view is self.view else "")
+        self.draw_head()
+
+    async def invert(self, which: str) -> None:
+        """Undo or redo the latest change of this person, and say what it was."""
+        try:
+            batch: Batch = await self.request(which, author=author())
+            touched = await self.request("changes_of", number=batch.number, limit=1)
         except UserError as error:
             self.bench.warn(error.sentence, "error")
             return
-        for row, term in enumerate(found.terms, start=page * PAGE):
-            aliases = ", ".join(term.aliases)
-            self._rows[row] = (term.canonical, term.category, aliases, term.definition)
-        table = self.query_one(RecordTable)
-        table.reload(found.total)
-        if page == 0:
-            table.cursor = self._at
+        sentence = _("Undone: {change}") if which == "undo" else _("Redone: {change}")
+        await self.changed(touched[0].term_id if touched else "")
+        self.bench.say(sentence.format(change=told(batch)))
+
+    def open_form(self, term: Term, field: str = "canonical") -> None:
+        """The form of a term; one without an id is new."""
+        from kwtui.panes.glossary_fields import TermForm
+
+        async def closed(result: tuple[str, str, Term] | None) -> None:
+            if result is None:
+                return
+            what, term_id, draft = result
+            if what == "merge":
+                await self._merge_with(draft, term_id)
+                return
+            await self.changed(term_id)
+            self.bench.say(_("Kept: {term}").format(term=draft.canonical))
+
+        self.app.push_screen(TermForm(self, term, field), closed)
+
+    async def _merge_with(self, term: Term, other: str) -> None:
+        """Merge the term of a form, stored or new, into the one that has its name."""
+        try:
+            if term.id:
+                made = await self.request("merge", kept=other, other=term.id, author=author())
+            else:
+                made = await self.request("absorb", kept=other, term=term, author=author())
+        except UserError as error:
+            self.bench.warn(error.sentence, "error")
+            return
+        await self.changed(made.id)
+        self.bench.say(_("One term now: {names}").format(names=", ".join(made.surfaces)))
+
+    async def _look(self) -> None:
+        """See the writes of other programs by the files alone."""
+        if not self.display or self.view is None or self.busy or len(self.app.screen_stack) > 1:
+            return
+        mark = self._stamp()
+        if mark != self._mark:
+            self._mark = mark
+            for view in self._views.values():
+                await view.changed()
+
+    def _stamp(self) -> tuple[int, ...]:
+        path = self.bench.workspace.glossary_path.with_suffix(".sqlite")
+        found: list[int] = []
+        for name in (path.name, f"{path.name}-wal"):
+            try:
+                stat = path.with_name(name).stat()
+            except OSError:
+                found += [0, 0]
+            else:
+                found += [stat.st_mtime_ns, stat.st_size]
+        return tuple(found)
+
+    # Views
+
+    async def show_view(self, name: str) -> None:
+        """Bring a view to the front; it is made when it is first shown."""
+        if name not in self._views:
+            module, made = _VIEWS[name]
+            self._views[name] = getattr(importlib.import_module(module), made)(self)
+            await self.query_one("#glossary-views").mount(self._views[name])
+        for view in self._views.values():
+            view.display = view.view_id == name
+        self.view = self._views[name]
+        self.draw_head()
+        await self.view.opened()
+        self.draw_head()
+
+    async def action_next_view(self) -> None:
+        """The next of the views."""
+        await self._step(1)
+
+    async def action_previous_view(self) -> None:
+        """The view before."""
+        await self._step(-1)
+
+    async def _step(self, step: int) -> None:
+        if self.view is not None:
+            names = list(_VIEWS)
+            at = names.index(self.view.view_id) + step
+            await self.show_view(names[at % len(names)])
+
+    def draw_head(self) -> None:
+        """The names of the views, and on the right what is shown."""
+        current = self.view.view_id if self.view else ""
+        parts = [
+            Content.styled(f" {title} ", ON if name == current else MUTED)
+            for name, title in _titles().items()
+        ]
+        line = Content.assemble(" ", *parts)
+        head = self.query_one("#glossary-head", Lines)
+        words = [*(self.view.about() if self.view else ()), self._doing]
+        about = Content(printable(" | ".join(filter(None, words))))
+        room = head.size.width - line.cell_length - 2
+        if about.cell_length > room:
+            about = about.truncate(max(room, 1), ellipsis=True)
+        gap = " " * max(1, head.size.width - line.cell_length - about.cell_length - 1)
+        head.show([Content.assemble(line, gap, (about.plain, MUTED))])
+
+    def on_resize(self) -> None:
+        """Fit the line to the new width."""
+        self.call_after_refresh(self.draw_head)
+
+    def help_text(self) -> str:
+        """What the pane is for."""
+        return _(
+            "The terms of this workspace as a sheet. Arrows choose a cell, Enter changes it where "
+            "it stands, Enter again keeps it and Tab goes on to the next cell. The form shows a "
+            "term with every field and lines for its definition. What a term is called may "
+            "belong to one term only; if another has the name, the two can be merged.\n\n"
+            "Type after / to filter by name, kind or definition; initial consonants do too: ㅍㅅ "
+            "finds 파스. Space marks terms: deleting, merging and setting a field then work on "
+            "all of them. Beneath the sheet stands what a term matches in the corpus, also while "
+            "you type a name, so that an over-eager one is seen before it hurts.\n\n"
+            "Every change is on disk before it is seen, with author and time. Undo takes your own "
+            "changes back, also those of another day. Tab goes to words of the corpus that the "
+            "glossary lacks, and to all changes, where any moment can be named and restored."
+        )
+
+    # State
 
     def state(self) -> dict[str, Any]:
-        """The row under the cursor."""
-        return {"cursor": self.query_one(RecordTable).cursor}
+        """Which view, and what the sheet shows."""
+        kept = dict(self.restored)
+        terms = self._views.get("terms")
+        if terms is not None:
+            kept |= terms.kept_state()  # type: ignore[attr-defined]
+        kept["view"] = self.view.view_id if self.view is not None else self._wanted
+        return kept
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go to that row once the terms are there."""
-        cursor = state.get("cursor")
-        self._at = cursor if isinstance(cursor, int) else 0
+        """Go on where the last time ended."""
+        self.restored = state
+        if state.get("view") in _VIEWS:
+            self._wanted = str(state["view"])
+
+
+def _titles() -> dict[str, str]:
+    return {"terms": _("Terms"), "candidates": _("Candidates"), "changes": _("Changes")}
+
+
+def author() -> str:
+    """Who changes the glossary: the user's name on this machine, as for `kwtui glossary`."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
+def told(batch: Batch) -> str:
+    """A change in one line: why, and how many terms it touched."""
+    counts = _("+{new} ~{changed} -{removed}").format(
+        new=batch.new, changed=batch.changed, removed=batch.removed
+    )
+    return " ".join(filter(None, (f"#{batch.number}", batch.reason, counts)))

@@ -10,7 +10,7 @@ from glossary.i18n import _
 from glossary.listing import Listing, View
 from glossary.retrieval import search_terms
 from glossary.text import normalise
-from glossary.validation import Plan, plan
+from kwtui.services.glossary_edits import GlossaryEdits
 from kwtui.services.glossary_files import GlossaryFiles
 from kwtui.services.glossary_past import GlossaryPast
 from kwtui.services.loop import Task
@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     from glossary.term import Term
 
 
-class GlossaryService(GlossaryPast, GlossaryFiles):
+class GlossaryService(GlossaryEdits, GlossaryPast, GlossaryFiles):
     """The glossary of one workspace; every request sees what other processes wrote before it."""
 
     requests = (
         frozenset(
             {"count", "version", "rows", "place", "facets", "get", "lookup", "match", "search",
-             "warm", "check", "upsert", "delete", "merge"}
+             "warm", "warm_rows", "upsert", "delete", "merge"}
         )
+        | GlossaryEdits.requests
         | GlossaryPast.requests
         | GlossaryFiles.requests
     )  # fmt: skip
@@ -142,10 +143,12 @@ class GlossaryService(GlossaryPast, GlossaryFiles):
         self._listed(glossary, task.check)
         return glossary.count()
 
-    def check(self, task: Task, terms: Sequence[Term]) -> Plan:
-        """What `upsert` would do with these terms: refusals name the term to merge with."""
+    def warm_rows(self, task: Task) -> None:
+        """Read the rows of every term; as background work it lets other requests pass."""
         glossary = self._opened()
-        return glossary.plan(terms) if glossary else plan(terms, {})
+        if glossary is not None:
+            task.progress(_("Reading the terms"))
+            self._listed(glossary, task.check)
 
     def upsert(self, task: Task, terms: Sequence[Term], author: str, reason: str = "") -> int:
         """Add or replace terms, all or none; makes the glossary when there is none."""

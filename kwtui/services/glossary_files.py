@@ -75,6 +75,7 @@ class GlossaryFiles(GlossaryBase):
         """Write all terms to a file, its format by its ending; returns how many."""
         from glossary.exchange import write_terms
 
+        task.progress(_("Writing the terms"))
         return write_terms(file, self._needed().terms())
 
     def preview_term(

@@ -16,7 +16,7 @@ class GlossaryPast(GlossaryBase):
 
     requests: frozenset[str] = frozenset(
         {"undo", "redo", "batches", "changes_of", "history", "diff", "snapshots", "snapshot",
-         "drop_snapshot", "restore"}
+         "drop_snapshot", "restore", "take_back"}
     )  # fmt: skip
 
     def undo(self, task: Task, author: str, number: int | None = None) -> Batch:
@@ -54,9 +54,19 @@ class GlossaryPast(GlossaryBase):
         """Name the present state."""
         return self._needed().snapshot(name, author=author, note=note)
 
-    def drop_snapshot(self, task: Task, name: str, author: str) -> None:
-        """Forget a snapshot's name."""
+    def drop_snapshot(self, task: Task, name: str, author: str) -> str:
+        """Forget a snapshot's name, and say which it was."""
         self._needed().drop_snapshot(name, author=author)
+        return name
+
+    def take_back(self, task: Task, number: int, author: str) -> tuple[str, Batch]:
+        """Undo the change with this number, or redo it where it is undone; says which."""
+        from glossary.history import is_undone
+
+        glossary = self._needed()
+        if is_undone(glossary.journal, number):
+            return "redo", glossary.redo(author=author, number=number)
+        return "undo", glossary.undo(author=author, number=number)
 
     def restore(self, task: Task, moment: str, author: str, reason: str = "") -> int:
         """Make all terms as they were; returns how many that touched."""

@@ -59,7 +59,7 @@ def sentencepiece_tokenizer(folder: Path, texts: Iterable[str] = TEXTS) -> Any:
     return tokenizer
 
 
-def byte_tokenizer(texts: Iterable[str] = TEXTS) -> Any:
+def byte_tokenizer(texts: Iterable[str] = TEXTS, size: int = 480) -> Any:
     """A byte-level BPE tokenizer (as GPT-2, Llama 3 and Qwen have), trained on `texts`."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -68,7 +68,7 @@ def byte_tokenizer(texts: Iterable[str] = TEXTS) -> Any:
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=480,
+        vocab_size=size,
         special_tokens=["<pad>", "<eos>", "<bos>", *TURNS],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,

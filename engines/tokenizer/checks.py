@@ -225,6 +225,9 @@ def check_weights(old: Path, new: Path, tokenizer: Tokenizer, kept: dict[int, in
     config = read_json(new, "config.json")
     named = int((config.get("text_config") or config).get("vocab_size", 0))
     rows = int(matrix.shape[0])
+    # Special tokens may lie beyond the matrix (Gemma 3 1B): they had no row to keep.
+    had = int(before.get_input_embeddings().weight.shape[0])
+    kept = {new_id: old_id for new_id, old_id in kept.items() if old_id < had}
     agree = named == rows >= tokenizer.size
     sizes = _("config {named}, embedding {rows}, tokenizer {tokens}.").format(
         named=named, rows=rows, tokens=tokenizer.size

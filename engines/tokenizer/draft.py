@@ -62,7 +62,7 @@ class Draft:
             self._append(term, 0.0, USER_DEFINED)
         if self.unigram:
             self._model["vocab"].append([term, self._lowest])
-        elif self.proto is not None:
+        else:
             self._model["vocab"][term] = number
         self.state["added_tokens"].append(_added(number, term, special=False))
         return number
@@ -168,6 +168,9 @@ class Draft:
             lowest = min(score for _piece, score in rows)
             for number in range(len(rows), self.base.size):
                 rows.append([names.get(number, f"<unused-{number}>"), lowest - 10.0])
+        else:
+            # An added token that the model does not know is given the next free id anew.
+            self._model["vocab"] |= self.base.added
 
     def _write_older(self, folder: Path) -> None:
         """The files of older programs, where the model has them."""

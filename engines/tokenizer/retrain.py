@@ -273,12 +273,12 @@ def _json_state(old: Tokenizer, learnt: dict[str, Any], symbols: Sequence[str]) 
     free = (n for n in range(len(learnt["vocab"]) + len(taken) + len(symbols)) if n not in taken)
     order = sorted(learnt["vocab"], key=lambda piece: learnt["vocab"][piece])
     vocabulary = {piece: next(free) for piece in order}
-    inside = {token: n for n, token in taken.items() if token in old.state["model"]["vocab"]}
+    # An added token that the model does not know would be given the next free id anew.
+    inside = {token: n for n, token in taken.items()}
     plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
     for symbol in symbols:
         entry = {"id": next(free), "content": symbol, **plain}
         state["added_tokens"].append(entry)
-        # Ids of added tokens below the vocabulary's end must stand in it.
         inside[symbol] = entry["id"]
     state["added_tokens"].sort(key=lambda token: token["id"])
     state["model"] = {

@@ -14,6 +14,7 @@ from typing import Any
 
 from engines.corpus.connection import sentences
 from engines.corpus.core import Core
+from engines.corpus.moving import proposals
 from engines.corpus.splits import HELD_OUT
 from engines.records import Keyword
 from glossary.boundaries import Morpheme, morphemes
@@ -57,7 +58,8 @@ class TermPreview:
 class MissingTerm:
     """A word that the glossary lacks, in how many texts it stands, and who says so.
 
-    `sources`: "label" (people), "model" (drafts and predictions), "kiwi" (nouns).
+    `sources`: "sent" (missed by a strategy, sent by a person), "label" (people), "model" (drafts
+    and predictions), "kiwi" (nouns).
     """
 
     surface: str
@@ -110,12 +112,13 @@ def missing_terms(
 
     `is_known(word)` says whether the glossary has it. Nouns of Kiwi are counted in the first
     `most_texts` texts (some thousand a second); one that stands in fewer than `at_least` texts is
-    left out unless a person labeled it. Ordered by number of texts, those of people and models
-    first.
+    left out unless a person labeled or sent it. Ordered by number of texts, those that were sent
+    first, then those of people and models.
     """
-    counts: dict[str, Counter[str]] = {"label": _labeled(corpus), "model": _predicted(corpus)}
-    counts["kiwi"] = Counter()
-    examples: dict[str, str] = {}
+    sent = proposals(corpus)
+    counts = {"sent": Counter({one.surface: one.texts for one in sent})}
+    counts |= {"label": _labeled(corpus), "model": _predicted(corpus), "kiwi": Counter()}
+    examples = {one.surface: one.example for one in sent}
     total = min(_count(corpus), most_texts)
     for number, (_id, text) in enumerate(_texts(corpus), start=1):
         if number > total or (stopped is not None and stopped()):
@@ -159,9 +162,9 @@ def _ranked(
     found = [
         MissingTerm(surface, texts, tuple(sources), examples.get(surface, ""))
         for surface, texts, sources in merged.values()
-        if texts >= at_least or "label" in sources
+        if texts >= at_least or sources[0] in ("sent", "label")
     ]
-    found.sort(key=lambda m: (m.sources == ("kiwi",), -m.texts, m.surface))
+    found.sort(key=_rank)
     wanted: list[MissingTerm] = []
     for one in found:
         if len(wanted) >= limit:
@@ -169,6 +172,11 @@ def _ranked(
         if not is_known(one.surface):
             wanted.append(one)
     return wanted
+
+
+def _rank(term: MissingTerm) -> tuple[bool, bool, int, str]:
+    sent = "sent" in term.sources
+    return not sent, term.sources == ("kiwi",), -term.texts, term.surface
 
 
 def _labeled(corpus: Core) -> Counter[str]:

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engines.corpus.gold import GoldRow, gold_rows, seen_surfaces
+from engines.corpus.moving import settled_position
 from engines.evaluation.errors import GROUPS, Error, errors_of
 from engines.records import Keyword, Prediction
 from engines.workspace import Workspace
@@ -89,8 +90,8 @@ def open_index(
 ) -> ErrorIndex:
     """The index of a predictions file, from disk where that is level with the labels.
 
-    `gold` gives the labeled texts by id where the caller opens several indexes. Raises FailedError where
-    the predictions are missing, UserError where they belong to other texts.
+    `gold` gives the labeled texts by id where the caller opens several indexes. Raises FailedError
+    where the predictions are missing, UserError where they belong to other texts.
     """
     about = _about(predictions, split, corpus)
     kept = space.reports / "ladder" / "errors" / f"{predictions.stem}-{split}.npz"
@@ -119,7 +120,7 @@ def _about(predictions: Path, split: str, corpus: Corpus) -> dict[str, Any]:
         "size": state.st_size,
         "changed": state.st_mtime_ns,
         "split": split,
-        "position": corpus.position,
+        "position": settled_position(corpus),
     }
 
 

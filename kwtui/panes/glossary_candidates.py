@@ -114,7 +114,12 @@ class CandidatesView(GlossaryView):
         self._moved()
 
     def _fetch(self, offset: int, limit: int) -> Sequence[Sequence[Cell]]:
-        names = {"label": _("people"), "model": _("models"), "kiwi": _("nouns")}
+        names = {
+            "sent": _("missed"),
+            "label": _("people"),
+            "model": _("models"),
+            "kiwi": _("nouns"),
+        }
         return [
             (
                 word.surface,

@@ -129,6 +129,7 @@ def _bpe(plan: dict[str, Any], pieces: dict[int, str], path: Path) -> Vocabulary
 
 def _unigram(plan: dict[str, Any], pieces: dict[int, str], path: Path) -> Vocabulary:
     entries = plan["model"]["vocab"]
+    _check_unigram(plan, path)
     scores = [0.0] * (max(pieces) + 1)
     for number, (_piece, score) in enumerate(entries):
         scores[number] = float(score)
@@ -143,6 +144,24 @@ def _unigram(plan: dict[str, Any], pieces: dict[int, str], path: Path) -> Vocabu
         and n.get("pattern", {}).get("Regex") == " {2,}" for n in normalizers
     )
     return vocabulary
+
+
+def _check_unigram(plan: dict[str, Any], path: Path) -> None:
+    """What llama.cpp's unigram tokenizer would read wrongly.
+
+    It takes the first byte of a user-defined piece for the whole piece
+    (`naive_trie::get_longest_prefix`), so that with one Korean term many syllables are unknown.
+    """
+    if plan["model"].get("byte_fallback"):
+        message = _("{path}: llama.cpp has no unigram tokenizer that falls back to bytes.")
+        raise UserError(message.format(path=path))
+    plain = next((t["content"] for t in plan["added_tokens"] if not t["special"]), None)
+    if plain is not None:
+        message = _(
+            "{path}: the token {token} was added beside the unigram vocabulary, and llama.cpp "
+            "misreads texts then; add terms with `kwtui tokenizer extend`, which makes them pieces."
+        )
+        raise UserError(message.format(path=path, token=plain))
 
 
 def _is_charsmap(normalizer: dict[str, Any]) -> bool:

@@ -52,7 +52,7 @@ def load(
     path = path.absolute()
     check_folder(path)
     if is_adapter(path):
-        base = _base_of(path, folders)
+        base = base_of(path, folders)
         return load(base, device=device, dtype=dtype, adapter=path)
     if adapter is not None:
         check_folder(adapter)
@@ -123,8 +123,8 @@ def _adapted(model: Any, adapter: Path, tokens: int) -> Any:
         raise UserError(message.format(path=adapter, error=_first_line(error))) from error
 
 
-def _base_of(adapter: Path, folders: Iterable[Path | str]) -> Path:
-    """The folder of an adapter's base model: by path, beside the adapter, or by name."""
+def base_of(adapter: Path, folders: Iterable[Path | str]) -> Path:
+    """The folder of an adapter's base model: by path, beside the adapter, or by name; UserError."""
     named = str(read_json(adapter, "adapter_config.json").get("base_model_name_or_path") or "")
     if not named:
         message = _("{path}/adapter_config.json names no base model.")

@@ -17,7 +17,7 @@ from glossary.text import printable
 from kwtui.commands._runs_text import comparison
 from kwtui.panes.base import Pane
 from kwtui.panes.monitor_actions import RunActions
-from kwtui.panes.monitor_feed import Feed, View, Wish
+from kwtui.panes.monitor_feed import Feed, View, Wish, folded
 from kwtui.panes.monitor_view import (
     FIGURES,
     columns,
@@ -261,8 +261,9 @@ class MonitorPane(RunActions, Pane):
             legends.show([Content.styled(" " + printable(words), MUTED)])
 
     def _draw_log(self) -> None:
-        lines = self.found.chosen.log if self.found.chosen else ()
         table = self.query_one("#view-log", RecordTable)
+        found = self.found.chosen.log if self.found.chosen else ()
+        lines = tuple(folded(found, table.scrollable_content_region.width - 3))
         follow = table.cursor >= table.count - 1
         if lines != self._log:
             self._log = lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from engines.training.runs import Run, checkpoints, sweep
 from engines.training.samples import Judgements
 from engines.training.series import Bucket
 from engines.workspace import Workspace
+from glossary.text import printable
+from kwtui.columns import cells
 
 TAIL = 2**17
 MARKED = 4
@@ -121,6 +124,19 @@ def tail(path: Path, size: int = TAIL) -> tuple[str, ...]:
         return ()
     lines = data.decode("utf-8", "replace").splitlines()
     return tuple(lines[1:] if end > size else lines)
+
+
+def folded(lines: Iterable[str], width: int) -> Iterator[str]:
+    """Lines as they fit into so many terminal cells; what is too long goes on in the next one."""
+    for line in lines:
+        plain = printable(line)
+        while cells(plain) > width > 2:
+            end = width
+            while cells(plain[:end]) > width:
+                end -= 1
+            yield plain[:end]
+            plain = plain[end:]
+        yield plain
 
 
 def _machine() -> dict[str, Any]:

@@ -93,7 +93,7 @@ def values(chosen: Chosen, width: int, *, ascii_only: bool) -> list[Content]:
 
 def _progress(chosen: Chosen, width: int, ascii_only: bool) -> Content:
     shot = chosen.row.shot
-    bar = gauge([(shot.share, "$primary")], 20 if width < 100 else 40, ascii_only)
+    bar = gauge([(shot.share, "$primary")], 12 if width < 100 else 40, ascii_only)
     steps = _("step {step}/{steps}").format(step=f"{shot.step:,}", steps=f"{shot.steps or '?'}")
     parts: list[Any] = [" ", (state(chosen.row), "b"), "  ", bar, f" {shot.share:.0%}  ", steps]
     if shot.seconds_left is not None:

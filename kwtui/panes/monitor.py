@@ -199,10 +199,13 @@ class MonitorPane(RunActions, Pane):
     def _draw_list(self) -> None:
         rows = self.found.rows
         shown = [list_line(row, self.wish.marked) for row in rows]
-        if shown != self._listed:
-            self._listed = shown
+        before, self._listed = self._listed, shown
+        if before is None or len(before) != len(shown):
             self._fit_list(len(rows))
             self.table.reload(len(rows))
+        else:
+            other = [n for n, line in enumerate(shown) if line != before[n]]
+            self.table.renew(other)
         at = next((n for n, row in enumerate(rows) if row.run.id == self.wish.run), 0)
         if rows:
             self.wish.run = rows[at].run.id

@@ -203,10 +203,18 @@ def window(curves: Sequence[Curve], chosen: Chosen, zoom: int, shift: float) -> 
     """The steps that are shown: all, or a part of them that `shift` (0 to 1) moves to the left."""
     last = max((c.points[-1].x for c in curves), default=0.0)
     if zoom == 1:
-        return 0.0, max(1.0, last)
+        return 0.0, max(1.0, _ahead(last, chosen.row) if chosen.row.run.alive else last)
     width = max(1.0, last / zoom)
     end = last - shift * (last - width)
     return max(0.0, end - width), end
+
+
+def _ahead(last: float, row: Row) -> float:
+    """A round number of steps beyond the last: columns stay where they are while a run goes on."""
+    scale = 10.0 ** math.floor(math.log10(max(1.0, last)))
+    rounds = (scale * part for part in (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10))
+    end = next((one for one in rounds if one >= last), last)
+    return min(end, float(row.shot.steps)) if row.shot.steps >= last else end
 
 
 def _pins(chosen: Chosen) -> list[tuple[float, str]]:

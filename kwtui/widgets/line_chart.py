@@ -153,13 +153,15 @@ class Grid:
 
 
 def _limits(values: Sequence[float]) -> tuple[float, float]:
-    """The ends of the y axis: a little more than what is seen."""
+    """The ends of the y axis: round numbers around what is seen."""
     if not values:
         return 0.0, 1.0
     low, high = min(values), max(values)
-    room = (high - low) * 0.04 or abs(high) * 0.05 or 0.5
-    floor = 0.0 if low >= 0 else -math.inf
-    return max(floor, low - room), high + room
+    span = (high - low) or abs(high) * 0.1 or 1.0
+    # Round ends: the curve stays where it is while values come in.
+    step = 10.0 ** math.floor(math.log10(span)) / 4
+    bottom, top = math.floor(low / step) * step, math.ceil(high / step) * step
+    return (bottom, top) if top > bottom else (bottom, bottom + step)
 
 
 def _trace(grid: Grid, curve: Curve, plot: Plot, low: float, high: float) -> None:

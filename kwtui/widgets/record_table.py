@@ -112,6 +112,14 @@ class RecordTable(ScrollView, can_focus=True):
         self._measure()
         self.refresh()
 
+    def renew(self, rows: Sequence[int]) -> None:
+        """Fetch anew, but draw only these rows: the others look as before."""
+        self._pages.clear()
+        for row in rows:
+            y = row - self.scroll_offset.y + 1
+            if 0 < y < self.size.height:
+                self.refresh(Region(0, y, self.size.width, 1))
+
     def set_columns(self, columns: Sequence[Column]) -> None:
         """Show other columns."""
         self.columns = tuple(columns)

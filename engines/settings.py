@@ -202,6 +202,13 @@ class HostsSettings(Section):
     """Seconds without a request after which one ends and frees its memory; 0: never."""
 
 
+class ExportSettings(Section):
+    """What an export to llama.cpp may use."""
+
+    llama_cpp: str = ""
+    """A folder of llama.cpp whose own converter and quantiser are used where asked for."""
+
+
 class ServerSettings(Section):
     """A server that may be called; nothing is sent anywhere without one."""
 
@@ -262,6 +269,7 @@ class Settings(Section):
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     curation: CurationSettings = Field(default_factory=CurationSettings)
     hosts: HostsSettings = Field(default_factory=HostsSettings)
+    export: ExportSettings = Field(default_factory=ExportSettings)
     strategies: dict[str, StrategySettings] = Field(default_factory=dict)
     recipes: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Recipes for `kwtui train NAME`; one with a model's name is the default for that model."""

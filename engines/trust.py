@@ -16,7 +16,7 @@ from engines.workspace import user_folder
 from glossary.errors import FailedError, UserError
 from glossary.i18n import _
 
-SECTIONS = ("servers", "commands", "programs")
+SECTIONS = ("servers", "commands", "programs", "export")
 # What a strategy's server is called until its workspace is trusted.
 WAITING = "(kwtui trust)"
 

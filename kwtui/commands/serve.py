@@ -56,6 +56,9 @@ def command(
     body_limit: float = typer.Option(
         8.0, "--body-limit", min=0.01, max=1024, help=_("MiB of one request's body at most.")
     ),
+    body_timeout: float = typer.Option(
+        20.0, "--body-timeout", min=0.1, help=_("Seconds that a request's body may take.")
+    ),
     batch_size: int = typer.Option(
         0, "--batch-size", min=0, max=1024, help=_("Texts decoded together; 0: the strategy's.")
     ),
@@ -87,7 +90,7 @@ def command(
             fresh,
             token=token,
             hosts=_hosts(listener, host, allow_host, unix),
-            limits=Limits(body_bytes=int(body_limit * 2**20), rate=rate),
+            limits=Limits(int(body_limit * 2**20), body_timeout, rate),
             batch=4 * first.strategy.batch_size,
         )
         for note in opener.notes:

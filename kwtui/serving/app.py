@@ -90,12 +90,13 @@ def _routes(
     @app.get(
         "/metrics",
         description=_("Counts and times in the text format of Prometheus."),
-        response_class=PlainTextResponse,
-        responses=_problems(401),
+        responses=_problems(401)
+        | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+        response_model=None,
         dependencies=[Security(bearer)],
     )
-    async def counted() -> str:
-        return metrics.text()
+    async def counted() -> PlainTextResponse:
+        return PlainTextResponse(metrics.text())
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:

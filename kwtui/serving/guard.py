@@ -21,6 +21,7 @@ from kwtui.serving.metrics import Metrics
 # Paths that tell nothing and need no token.
 OPEN = frozenset({"/health", "/docs", "/openapi.json"})
 KNOWN = OPEN | {"/extract", "/metrics"}
+TAKES_BODY = ("POST", "/extract")
 # What a sender of too much may still send before it is answered, so that it hears the answer.
 DRAIN_BYTES, DRAIN_SECONDS = 64 * 2**20, 2.0
 ADDRESSES = 10_000
@@ -117,7 +118,7 @@ class Guard:
         headers = dict(reversed(scope["headers"]))
         try:
             self._check(scope, headers)
-            if scope["method"] == "POST":
+            if (scope["method"], scope["path"]) == TAKES_BODY:
                 receive = await self._whole(headers, receive)
         except Turned as turned:
             await _respond(send, turned)

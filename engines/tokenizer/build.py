@@ -9,7 +9,7 @@ from typing import Any
 
 from engines.tokenizer.checks import GROWTH, Check, Texts, check_weights, check_words, refuse_failed
 from engines.tokenizer.choosing import Candidate, choose
-from engines.tokenizer.embeddings import Rows, give_rows, load_model, parts_of
+from engines.tokenizer.embeddings import Rows, give_rows, load_model, parts_of, save_model
 from engines.tokenizer.files import Tokenizer
 from engines.tokenizer.methods import Extended, Method, extend_in, method_for
 from engines.tokenizer.places import Finder, Places
@@ -262,7 +262,7 @@ def weights(
         carried=carried,
         seed=wish.seed,
     )
-    model.save_pretrained(folder, safe_serialization=True)
+    save_model(model, folder)
     del model
     checks = check_weights(base, folder, new, kept)
     refuse_failed(checks)

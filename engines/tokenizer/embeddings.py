@@ -9,6 +9,8 @@ ones). `random`: normal with the matrix' own mean and spread, as a control.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -65,6 +67,22 @@ def load_model(path: Path) -> Any:
     except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
         message = _("The model in {path} cannot be loaded: {error}")
         raise UserError(message.format(path=path, error=str(error).splitlines()[0])) from error
+
+
+def save_model(model: Any, folder: Path) -> None:
+    """Write weights and configuration; OSError when the disk does not take them."""
+    from safetensors import SafetensorError
+
+    try:
+        model.save_pretrained(folder)
+    except SafetensorError as error:  # the Rust side wraps what the system said
+        said = str(error)
+        full = "os error 28" in said
+        raise OSError(errno.ENOSPC if full else errno.EIO, _said(said, full)) from error
+
+
+def _said(said: str, full: bool) -> str:
+    return os.strerror(errno.ENOSPC) if full else said
 
 
 def is_tied(model: Any) -> bool:

@@ -82,8 +82,9 @@ def test_short_and_ambiguous_terms_are_refused_with_their_harm(
     assert built.terms == ("알코올중독자",)
     assert "space" in built.refused["학령기 아동"]
     for term in ("위", "간"):
-        assert any(char.isdigit() for char in built.refused[term]) or "already" in (
-            built.refused[term]
+        assert (
+            any(char.isdigit() for char in built.refused[term])
+            or "already" in (built.refused[term])
         )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from glossary.i18n import _, ngettext_
+from glossary.i18n import _
 from glossary.text import printable
 from kwtui.commands._preflight import gib, parts
 from kwtui.progress import duration
@@ -160,8 +160,3 @@ def _tokens(pieces: Sequence[str], answer: int) -> Content:
         shown = printable(piece).replace("\n", "\\n\n")
         made += [(shown, KEYWORD if at >= answer else ""), ("|", MUTED)]
     return Content.assemble(*made)
-
-
-def counted(count: int) -> str:
-    """So many models, for a title."""
-    return ngettext_("{count} model", "{count} models", count).format(count=count)

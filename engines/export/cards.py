@@ -115,7 +115,7 @@ def origin_json(made: Made, **more: Any) -> str:
 
 
 def _proof_table(proofs: Sequence[Proof]) -> list[str]:
-    head = "| type | size | same tokens | same keywords | F1 | F1 of the model | difference | held |"
+    head = "| type | size | same tokens | same keywords | F1 | the model | difference | held |"
     lines = [
         "Run in llama.cpp and compared with transformers (float32).",
         "",

@@ -99,9 +99,7 @@ def check(folder: Path) -> Plan:
     if is_adapter(folder):
         message = _("{path} is an adapter; `kwtui export merge` makes a whole model of it.")
         raise UserError(message.format(path=folder))
-    config = AutoConfig.from_pretrained(
-        str(folder), trust_remote_code=False, local_files_only=True
-    )
+    config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
     shape = read_shape(config, folder)
     sources = tuple(_sources(folder, shape))
     embedding = next((s for s in sources if s.target == "token_embd.weight"), None)
@@ -167,9 +165,7 @@ def _check_sizes(folder: Path, shape: Shape, sources: tuple[Source, ...], rows: 
     layers = {t.split(".")[1] for t in found if t.startswith("blk.")}
     if len(layers) != shape.layers:
         message = _("{path}: config.json counts {wanted} layers, the weights have {given}.")
-        raise UserError(
-            message.format(path=folder, wanted=shape.layers, given=len(layers))
-        )
+        raise UserError(message.format(path=folder, wanted=shape.layers, given=len(layers)))
 
 
 def _expected(shape: Shape, rows: int) -> dict[str, tuple[int, ...]]:
@@ -197,16 +193,12 @@ def _expected(shape: Shape, rows: int) -> dict[str, tuple[int, ...]]:
     return sizes
 
 
-def _write(
-    plan: Plan, path: Path, kind: GGUFType, name: str, on_progress: Progress | None
-) -> None:
+def _write(plan: Plan, path: Path, kind: GGUFType, name: str, on_progress: Progress | None) -> None:
     import gguf
 
     logging.getLogger("gguf").setLevel(logging.ERROR)
     shape = plan.shape
-    types = tensor_types(
-        [(s.target, s.shape) for s in plan.sources], kind, tied=shape.tied
-    )
+    types = tensor_types([(s.target, s.shape) for s in plan.sources], kind, tied=shape.tied)
     with closing(gguf.GGUFWriter(path, shape.arch)) as writer:
         _metadata(writer, plan, kind, name)
         if shape.rope.factors:

@@ -133,7 +133,8 @@ class LlamaCpp:
         """How this llama.cpp can be held to the text: by llguidance, by GBNF, or not at all."""
         if self._method is None:
             known: tuple[Method, ...] = ("llguidance", "gbnf")
-            self._method = next((method for method in known if self._obeys(method)), "free")
+            obeyed = (method for method in known if self._obeys(method))
+            self._method = next(obeyed, None) or "free"
         return self._method
 
     def generate(

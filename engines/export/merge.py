@@ -87,7 +87,9 @@ def merge(
     what = "A whole model"
     if adapter:
         what = f"The adapter {source.name}, merged into {base.name} in float32"
-    made = gather(source, target.name, f"{what}, written as {kind}.", base=base, workspace=workspace)
+    made = gather(
+        source, target.name, f"{what}, written as {kind}.", base=base, workspace=workspace
+    )
     with staged(target, folder=True, replace=replace) as fresh:
         stop = _settle(model, tokenizer)
         _save(model, tokenizer, fresh, kind, tokenizer_folder)
@@ -156,7 +158,7 @@ def _settle(model: Any, tokenizer: Any) -> tuple[str, ...]:
 
     rendered = render(tokenizer, [{"role": "user", "content": "가"}])
     ends = stop_ids(tokenizer, rendered)
-    model.generation_config = GenerationConfig(
+    model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=ends or tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

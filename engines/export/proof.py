@@ -152,9 +152,7 @@ class Prover:
                 report(done, len(self._texts))
         return same, first
 
-    def _scores(
-        self, ours: list[list[str]], theirs: list[list[str]]
-    ) -> tuple[float, float, str]:
+    def _scores(self, ours: list[list[str]], theirs: list[list[str]]) -> tuple[float, float, str]:
         labeled = any(example.keywords for example in self._examples)
         gold = self._examples if labeled else _examples(self._examples, ours)
         of_model = score(gold, _predictions(self._examples, ours)).f1
@@ -242,9 +240,7 @@ def _predictions(examples: Sequence[Example], words: Sequence[Sequence[str]]) ->
     ]
 
 
-def _difference(
-    examples: Sequence[Example], ours: list[list[str]], theirs: list[list[str]]
-) -> str:
+def _difference(examples: Sequence[Example], ours: list[list[str]], theirs: list[list[str]]) -> str:
     for example, one, other in zip(examples, ours, theirs, strict=True):
         if one != other:
             return f"{example.text[:80]}: {one} / {other}"

@@ -36,7 +36,7 @@ def check_type(kind: str) -> GGUFType:
             "'kwtui[llamacpp]'`, or name a folder of llama.cpp in [export] llama_cpp."
         )
         raise UserError(message)
-    return kind  # type: ignore[return-value]
+    return kind
 
 
 def tensor_types(

@@ -140,8 +140,10 @@ def _unigram(plan: dict[str, Any], pieces: dict[int, str], path: Path) -> Vocabu
         (base64.b64decode(n["precompiled_charsmap"]) for n in normalizers if _is_charsmap(n)), b""
     )
     vocabulary.remove_spaces = any(
-        n.get("type") in ("Strip", "Replace") and n.get("content") in (" ", "▁", None)
-        and n.get("pattern", {}).get("Regex") == " {2,}" for n in normalizers
+        n.get("type") in ("Strip", "Replace")
+        and n.get("content") in (" ", "▁", None)
+        and n.get("pattern", {}).get("Regex") == " {2,}"
+        for n in normalizers
     )
     return vocabulary
 

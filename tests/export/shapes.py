@@ -141,7 +141,7 @@ def _vary_norms(model: Any) -> None:
     import torch
 
     generator = torch.Generator().manual_seed(3)
-    for name, weight in model.named_parameters():
+    for _name, weight in model.named_parameters():
         if weight.dim() == 1:
             spread = 0.2 * torch.randn(weight.shape, generator=generator)
             weight.data += spread

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from kwtui.themes import KEY, MUTED, WRONG
@@ -229,12 +230,14 @@ def _axis(plot: Plot, columns: int, ascii_only: bool) -> Content:
         if not plot.first <= x <= plot.last:
             continue
         at = round((x - plot.first) / span * (columns - 1))
-        start = max(0, min(at, columns - len(word) - 1))
-        text = "^" + word if start == at else word + "^"
-        for offset, letter in enumerate(text):
-            if start + offset < columns:
-                cells[start + offset] = letter
-                pinned.add(start + offset)
+        start = max(0, min(at, columns - cell_len(word) - 1))
+        place = start
+        for letter in "^" + word if start == at else word + "^":
+            width = cell_len(letter)
+            if place + width <= columns:
+                cells[place : place + width] = [letter, *[""] * (width - 1)]
+                pinned.update(range(place, place + width))
+            place += width
     parts = [(" " * (LEFT - 1) + corner, MUTED)]
     parts += [(letter, KEY if at in pinned else MUTED) for at, letter in enumerate(cells)]
     return Content.assemble(*parts)

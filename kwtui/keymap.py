@@ -68,7 +68,7 @@ class Action:
 
 def actions() -> tuple[Action, ...]:
     """Every action, in the order of the footer and of the help, in the language in use."""
-    return (*_everywhere(), *_extract(), *_glossary(), *_dataset(), *_training())
+    return (*_everywhere(), *_extract(), *_glossary(), *_dataset(), *_training(), *_tokenizer(), *_compare())
 
 
 def _everywhere() -> tuple[Action, ...]:
@@ -114,6 +114,12 @@ def _training() -> tuple[Action, ...]:
     from kwtui.keymap_training import training
 
     return training()
+
+
+def _compare() -> tuple[Action, ...]:
+    from kwtui.keymap_compare import compare
+
+    return compare()
 
 
 def keys_in_use(overrides: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
@@ -178,6 +184,8 @@ def display(key: str) -> str:
         "left_square_bracket": "[",
         "slash": "/",
         "question_mark": "?",
+        "plus": "+",
+        "minus": "-",
         "up": "Up",
         "down": "Down",
         "left": "Left",

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from engines import trust
 from engines.layers import Key, Layer, environment_layers, leaves, nested, overlay, read_layer
 from engines.settings_errors import environment_value, known_spelling, sentence
-from engines.workspace import CONFIG, assets, default_config, user_folder
+from engines.workspace import CONFIG, assets, default_config, hub_cache, user_folder
 from glossary.errors import UserError
 from glossary.i18n import _
 
@@ -291,9 +291,11 @@ class Settings(Section):
         return self._origins.get(key, "")
 
     def model_folders(self, workspace: Path | None) -> list[Path]:
-        """Folders to search for models, in order; the embedded model's folder is the last."""
+        """Folders to search for models, in order: the Hugging Face cache and assets are last."""
         base = workspace or Path.cwd()
-        return [*(base / Path(name).expanduser() for name in self.models.folders), assets()]
+        own = [base / Path(name).expanduser() for name in self.models.folders]
+        cache = hub_cache()
+        return [*own, *([cache] if cache.is_dir() else []), assets()]
 
 
 def load(

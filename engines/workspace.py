@@ -46,6 +46,15 @@ def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(base).expanduser() / "kwtui"
 
 
+def hub_cache(environ: Mapping[str, str] = os.environ) -> Path:
+    """The Hugging Face cache: https://huggingface.co/docs/huggingface_hub/guides/manage-cache."""
+    if named := environ.get("HF_HUB_CACHE"):
+        return Path(named).expanduser()
+    base = environ.get("XDG_CACHE_HOME") or str(Path(environ.get("HOME", "~")) / ".cache")
+    home = environ.get("HF_HOME") or str(Path(base) / "huggingface")
+    return Path(home).expanduser() / "hub"
+
+
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """A folder with the texts, terms, models and runs of one domain; `root` is absolute."""

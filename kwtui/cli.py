@@ -36,7 +36,8 @@ def summaries() -> dict[str, str]:
         "train": _("Train a model from a recipe."),
         "runs": _("List, watch, stop, resume and queue training runs."),
         "tokenizer": _("Measure, extend and rebuild a model's vocabulary."),
-        "models": _("List the local models."),
+        "report": _("Write what the last ladder measured as a page, Markdown or a table."),
+        "models": _("List the local models, and add one."),
         "play": _("Play a script of keys on the screen and check what it shows."),
     }
 

@@ -12,7 +12,7 @@ from engines.models.registry import (
     is_adapter,
     read_json,
     refuse_small_embedding,
-    resolve,
+    registered,
 )
 from glossary.errors import FailedError, UserError
 from glossary.i18n import _
@@ -45,7 +45,7 @@ def load(
 ) -> LoadedModel:
     """Load the model folder `path`, with the PEFT `adapter` merged in when one is given.
 
-    `path` may be an adapter itself; its base is then looked for by name in `folders` too.
+    `path` may be an adapter itself; its base is then looked for in `folders`, and nowhere else.
     `device` auto: the GPU when there is one. `dtype` auto: bfloat16 on a GPU that has it, else
     float32. Raises UserError for everything that must not or cannot be loaded.
     """
@@ -129,18 +129,14 @@ def base_of(adapter: Path, folders: Iterable[Path | str]) -> Path:
     if not named:
         message = _("{path}/adapter_config.json names no base model.")
         raise UserError(message.format(path=adapter))
-    beside = adapter / named
-    if beside.is_dir():
-        return beside
-    try:
-        return resolve(named, [*folders, adapter.parent])
-    except UserError:
-        known = [*folders, adapter.parent]
-    try:
-        return resolve(Path(named).name, known)
-    except UserError:
-        message = _("The base model {base} of the adapter {path} is not on this machine.")
-        raise UserError(message.format(base=named, path=adapter)) from None
+    found = registered(named, folders)
+    if found is None:
+        message = _(
+            "The base model {base} of the adapter {path} is in none of the model folders; put it "
+            "there with `kwtui models add FOLDER`."
+        )
+        raise UserError(message.format(base=named, path=adapter))
+    return found
 
 
 def _tokenizer_of(adapter: Path, base: Path) -> Path:

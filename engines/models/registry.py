@@ -33,7 +33,8 @@ class ModelInfo:
 
     `kind` is "model" or "adapter"; `size` counts bytes of weights; `dtype` is the commonest of
     the weights, `parameters` their number; `template` is "chat" or "plain"; `base` is an
-    adapter's base model; `refusal` is the sentence why it cannot be loaded, or empty.
+    adapter's base model; `context` counts tokens (0: not said); `four_bit` are the bytes of its
+    weights in four bits; `refusal` is the sentence why it cannot be loaded, or empty.
     """
 
     name: str
@@ -45,6 +46,8 @@ class ModelInfo:
     dtype: str = ""
     template: str = ""
     base: str = ""
+    context: int = 0
+    four_bit: int = 0
     refusal: str = ""
 
 
@@ -78,6 +81,19 @@ def resolve(name_or_path: str | Path, folders: Iterable[Path | str]) -> Path:
     raise UserError(message.format(name=wanted, folders=places))
 
 
+def registered(named: str, folders: Iterable[Path | str]) -> Path | None:
+    """The model in `folders` that `named` (a name, or a path that may be of elsewhere) means."""
+    known = dict(reversed(list(_named(folders))))
+    if named in known:
+        return known[named]
+    path = Path(named)
+    if path.is_absolute():
+        for place in known.values():
+            if place.resolve() == path.resolve():
+                return place
+    return known.get(path.name)
+
+
 def describe(path: Path, name: str = "") -> ModelInfo:
     """What the model folder at `path` holds; what is wrong with it stands in `refusal`."""
     info = ModelInfo(name or path.name, path)
@@ -96,6 +112,8 @@ def describe(path: Path, name: str = "") -> ModelInfo:
         dtype=weights.dtype,
         template="" if adapter else ("chat" if has_chat_template(path) else "plain"),
         base=str(config.get("base_model_name_or_path") or "") if adapter else "",
+        context=0 if adapter else _context(config),
+        four_bit=0 if adapter else weights.four_bit_size,
     )
 
 
@@ -279,6 +297,16 @@ def _highest_token(tokenizer: dict[str, Any]) -> int:
     else:
         ids.append(len(vocabulary) - 1)
     return max(ids, default=-1)
+
+
+def _context(config: dict[str, Any]) -> int:
+    """Tokens that prompt and answer may have together."""
+    nested = config.get("text_config")
+    for values in (config, nested if isinstance(nested, dict) else {}):
+        for key in ("max_position_embeddings", "n_positions", "max_seq_len"):
+            if isinstance(values.get(key), int):
+                return int(values[key])
+    return 0
 
 
 def _architecture(config: dict[str, Any]) -> str:

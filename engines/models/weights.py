@@ -15,16 +15,22 @@ from glossary.i18n import _
 
 _INDEX = "model.safetensors.index.json"
 _LARGEST_HEADER = 100_000_000
+# NF4 with double quantisation: bytes a weight (Dettmers et al. 2023, arXiv:2305.14314, section 3).
+_NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)
 _EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "word_embeddings.weight", "embed_in.weight")
 
 
 @dataclass(slots=True)
 class Weights:
-    """Bytes and parameters of a model's weights; `embeddings` is the vocabulary they cover."""
+    """Bytes and parameters of a model's weights; `embeddings` is the vocabulary they cover.
+
+    `unpacked` counts the parameters that stay in 16 bits when a model is loaded in four.
+    """
 
     size: int = 0
     parameters: int = 0
     embeddings: int = 0
+    unpacked: int = 0
     dtypes: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -33,6 +39,11 @@ class Weights:
         names = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
         common = self.dtypes.most_common(1)
         return names.get(common[0][0], common[0][0].lower()) if common else ""
+
+    @property
+    def four_bit_size(self) -> int:
+        """Bytes of the weights when the linear layers are loaded in four bits."""
+        return round((self.parameters - self.unpacked) * _NF4) + 2 * self.unpacked
 
 
 def read_weights(folder: Path) -> Weights:
@@ -49,6 +60,8 @@ def read_weights(folder: Path) -> Weights:
             count = math.prod(tensor["shape"])
             weights.parameters += count
             weights.dtypes[tensor["dtype"]] += count
+            if name.endswith((*_EMBEDDINGS, "lm_head.weight")) or len(tensor["shape"]) < 2:
+                weights.unpacked += count
             if name.endswith(_EMBEDDINGS) and len(tensor["shape"]) == 2:
                 weights.embeddings = int(tensor["shape"][0])
         weights.size += path.stat().st_size

@@ -68,7 +68,15 @@ class Action:
 
 def actions() -> tuple[Action, ...]:
     """Every action, in the order of the footer and of the help, in the language in use."""
-    return (*_everywhere(), *_extract(), *_glossary(), *_dataset(), *_training(), *_tokenizer(), *_compare())
+    return (
+        *_everywhere(),
+        *_extract(),
+        *_glossary(),
+        *_dataset(),
+        *_training(),
+        *_tokenizer(),
+        *_compare(),
+    )
 
 
 def _everywhere() -> tuple[Action, ...]:
@@ -114,6 +122,12 @@ def _training() -> tuple[Action, ...]:
     from kwtui.keymap_training import training
 
     return training()
+
+
+def _tokenizer() -> tuple[Action, ...]:
+    from kwtui.keymap_tokenizer import tokenizer
+
+    return tokenizer()
 
 
 def _compare() -> tuple[Action, ...]:

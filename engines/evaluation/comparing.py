@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +87,14 @@ class Summary:
     groups_first: tuple[Group, ...] = ()
     groups_second: tuple[Group, ...] = ()
     left_out: int = 0
+
+    def without_words(self) -> Summary:
+        """The counts alone, for a split whose texts are not to be seen."""
+        first, second = (
+            tuple(replace(group, words=()) for group in groups)
+            for groups in (self.groups_first, self.groups_second)
+        )
+        return replace(self, groups_first=first, groups_second=second)
 
 
 class Comparison:

@@ -7,10 +7,8 @@ of that split are stale from then on.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from engines.corpus.gold import gold_of
 from engines.corpus.moving import Moved, move_to_train, propose_term, record_look, would_move
@@ -18,7 +16,7 @@ from engines.corpus.splits import HELD_OUT
 from engines.corpus.store import Corpus
 from engines.evaluation.comparing import Answer, ComparedText
 from engines.evaluation.errors import GROUPS
-from engines.training.folder import replace_file
+from engines.evaluation.measured import mark_stale
 from engines.workspace import Workspace
 from glossary.i18n import _
 
@@ -104,25 +102,6 @@ def group_names() -> dict[str, str]:
         _("not in the text"),
     )
     return dict(zip(GROUPS, words, strict=True))
-
-
-def result_file(space: Workspace, split: str) -> Path:
-    """Where the last ladder of a split lies."""
-    return space.reports / "ladder" / f"{split}.json"
-
-
-def mark_stale(space: Workspace, split: str) -> bool:
-    """Mark every row of the split's last ladder as measured on other texts; False without one."""
-    path = result_file(space, split)
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        rows = values["rows"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    for row in rows:
-        row["stale"] = True
-    replace_file(path, json.dumps(values, ensure_ascii=False, indent=1) + "\n")
-    return True
 
 
 def _leave(

@@ -36,4 +36,6 @@ def panes() -> tuple[PaneSpec, ...]:
         PaneSpec("dataset", _("Dataset"), "f4", "kwtui.panes.dataset", "DatasetPane"),
         PaneSpec("train", _("Train"), "f5", "kwtui.panes.train", "TrainPane"),
         PaneSpec("monitor", _("Monitor"), "f6", "kwtui.panes.monitor", "MonitorPane"),
+        PaneSpec("tokenizer", _("Tokenizer"), "f7", "kwtui.panes.tokenizer", "TokenizerPane"),
+        PaneSpec("compare", _("Compare"), "f8", "kwtui.panes.compare", "ComparePane"),
     )

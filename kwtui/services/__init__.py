@@ -49,11 +49,22 @@ review (kwtui.services.review.ReviewService), over all labels:
     disputes(limit=500) -> tuple[engines.corpus.agreement.Dispute, ...]
     check(names=(), limit=200) -> Checked    progress: stages
     label(surface, annotator) -> int         unlabel(surface, annotator) -> int: texts changed
+compare (kwtui.services.compare.CompareService); pair: kwtui.services.compare.Pair,
+        wanted: engines.evaluation.comparing.Wanted
+    open(pair) -> Opened                     progress: texts, the first time
+    page(pair, wanted, offset, limit) -> Page; texts of a sealed split without a word of them
+    look(pair, wanted, row) -> ComparedText  puts on record that a person reads it
+    would_move(pair, wanted) -> {split: texts}
+    to_labeling(text), to_glossary(pair, word, wanted), to_training(pair, wanted, reason) -> Sent
+    report(split) -> paths
 training (kwtui.services.training.TrainingService); values: those of a recipe, base: their folder
     models() -> tuple[engines.models.registry.ModelInfo, ...]
     foretell(values, base=None, trial=False) -> Foretold           progress: stages
     examples(values, base=None, count=3) -> Examples
     launch(values, base=None, force=False, conditions=None) -> engines.training.launching.Launched
+tokenizer (kwtui.services.tokenizer.TokenizerService), vocabularies over the workspace's texts:
+    models() -> names                        measure(models) -> Measured    progress: texts
+    split(models, text) -> pieces with each  build(order) -> engines.tokenizer.build.Built
 """
 
 SERVICES = {
@@ -63,4 +74,6 @@ SERVICES = {
     "learner": ("kwtui.services.learner", "LearnerService"),
     "training": ("kwtui.services.training", "TrainingService"),
     "review": ("kwtui.services.review", "ReviewService"),
+    "compare": ("kwtui.services.compare", "CompareService"),
+    "tokenizer": ("kwtui.services.tokenizer", "TokenizerService"),
 }

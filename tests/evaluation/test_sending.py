@@ -9,10 +9,9 @@ import pytest
 from engines.corpus.moving import looks, moves, proposals, settled_position, would_move
 from engines.corpus.store import Corpus
 from engines.corpus.vocabulary import missing_terms
+from engines.evaluation.measured import mark_stale, result_file
 from engines.evaluation.sending import (
     look,
-    mark_stale,
-    result_file,
     to_glossary,
     to_labeling,
     to_training,

@@ -1,0 +1,120 @@
+"""What is sent on from the compare pane, with what that does to the held-out splits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from textual.widget import Widget
+
+from glossary.i18n import _, ngettext_
+from glossary.text import printable
+
+if TYPE_CHECKING:
+    from engines.evaluation.comparing import ComparedText, Wanted
+    from engines.evaluation.sending import Sent
+    from kwtui.app import Workbench
+    from kwtui.services.compare import Opened, Pair
+
+
+class Sending(Widget):
+    """The part of the pane that changes something."""
+
+    bench: Workbench
+    pair: Pair | None
+    opened: Opened | None
+    split: str
+
+    async def ask(self, method: str, **params: Any) -> Any:
+        """The answer of the compare process."""
+        raise AssertionError
+
+    async def refresh_all(self) -> None:
+        """Show what has changed."""
+        raise AssertionError
+
+    async def send_to_labeling(self, text: ComparedText) -> bool:
+        """Flag a text for the labeling view; False when that was refused."""
+        sent: Sent | None = await self.ask("to_labeling", text=text)
+        if sent is None:
+            return False
+        said = _("{id} is flagged for labeling").format(id=printable(text.id))
+        self.bench.say(said + _moved(sent.moved))
+        await self.refresh_all()
+        return True
+
+    async def send_to_glossary(self, word: str, group: str) -> None:
+        """Put a missed word among the candidates of the glossary."""
+        from engines.evaluation.comparing import Wanted
+
+        wanted = Wanted(group=group, word=word)
+        sent: Sent | None = await self.ask("to_glossary", pair=self.pair, word=word, wanted=wanted)
+        if sent is not None:
+            said = _("{word} waits among the candidates of the glossary")
+            self.bench.say(said.format(word=printable(word)) + _moved(sent.moved))
+            await self.refresh_all()
+
+    async def send_to_training(self, wanted: Wanted) -> None:
+        """Move the texts that pass to the training split, after saying what that costs."""
+        from kwtui.widgets.dialogs import ChooseScreen
+
+        if self.pair is None:
+            return
+        leaving: dict[str, int] | None = await self.ask("would_move", pair=self.pair, wanted=wanted)
+        if leaving is None:
+            return
+        if not leaving:
+            self.bench.say(_("None of these texts is held out any more."))
+            return
+
+        async def chosen(index: int | None) -> None:
+            if index == 0:
+                await self._train(wanted)
+
+        title = _("Texts leave {split} for training").format(split=", ".join(leaving))
+        rows = [
+            (_("Move {texts}").format(texts=_counts(leaving)), _("earlier results become stale")),
+            (_("Leave them"), ""),
+        ]
+        self.app.push_screen(ChooseScreen(title, rows, 1), chosen)
+
+    async def _train(self, wanted: Wanted) -> None:
+        reason = _("mistakes sent to training: {what}")
+        what = " ".join(part for part in (wanted.verdict, wanted.group, wanted.word) if part)
+        sent: Sent | None = await self.ask(
+            "to_training",
+            pair=self.pair,
+            wanted=wanted,
+            reason=reason.format(what=what or _("all texts")),
+        )
+        if sent is not None:
+            self.bench.say(_("To train") + _moved(sent.moved))
+            await self.refresh_all()
+
+    async def run_ladder(self) -> None:
+        """Measure the strategies of the split in the background; it goes on without this app."""
+        from kwtui.panes.compare_run import start
+
+        split = self.split
+        said = await self.bench.work(lambda: start(self.bench.workspace, split))
+        if said is not None:
+            self.bench.say(said)
+
+    async def write_report(self) -> None:
+        """Write the report of the split's last ladder as HTML and Markdown."""
+        paths: tuple[str, ...] | None = await self.ask("report", split=self.split)
+        if paths is not None:
+            self.bench.say(_("Written: {paths}").format(paths=", ".join(paths)))
+
+
+def _moved(moved: Mapping[str, int]) -> str:
+    """What left a held-out split, after a sentence."""
+    return "; " + _("{texts} moved to train").format(texts=_counts(moved)) if moved else ""
+
+
+def _counts(moved: Mapping[str, int]) -> str:
+    parts = []
+    for split, count in moved.items():
+        sentence = ngettext_("{count} text of {split}", "{count} texts of {split}", count)
+        parts.append(sentence.format(count=f"{count:,}", split=split))
+    return ", ".join(parts)

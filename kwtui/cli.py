@@ -37,7 +37,9 @@ def summaries() -> dict[str, str]:
         "runs": _("List, watch, stop, resume and queue training runs."),
         "tokenizer": _("Measure, extend and rebuild a model's vocabulary."),
         "report": _("Write what the last ladder measured as a page, Markdown or a table."),
+        "export": _("Write a model for llama.cpp, Ollama or another machine, with a proof."),
         "models": _("List the local models, and add one."),
+        "doctor": _("Look for what is wrong on this machine, and say what to do."),
         "play": _("Play a script of keys on the screen and check what it shows."),
     }
 

@@ -13,7 +13,7 @@ from engines.corpus.formats import examples_of, open_records
 from engines.corpus.store import Corpus
 from engines.export.cards import CARD, ORIGIN, card, gather, origin_json
 from engines.export.converter import Comparison, compare_files, convert
-from engines.export.gguf import Exported, export_gguf
+from engines.export.gguf import Exported, check, export_gguf
 from engines.export.merge import merge
 from engines.export.proof import KEYWORD_TEXTS, TOKEN_TEXTS, Proof, Prover, require
 from engines.export.staging import refuse_taken, staged
@@ -55,7 +55,8 @@ class Report:
 class Order:
     """What is to be exported: `types` of quantisation, with which strategy's prompts to prove.
 
-    `converter`: "own", "llama.cpp" (the user's), or "both", which compares the two.
+    `converter`: "own", "llama.cpp" (the user's), or "both", which compares the two. `ollama`: a
+    Modelfile for the first type, with every text in the prompt of `strategy` where `wrapped`.
     """
 
     source: Path
@@ -65,6 +66,8 @@ class Order:
     proven: bool = True
     converter: str = "own"
     replace: bool = False
+    ollama: bool = False
+    wrapped: bool = False
 
 
 def export(
@@ -92,6 +95,8 @@ def export(
         with staged(order.target, folder=True, replace=order.replace) as fresh:
             report = _write(order, whole, fresh, settings, workspace, threads, on_progress)
             _describe(order, source, fresh, report, workspace)
+            if order.ollama:
+                report = _for_ollama(order, whole, fresh, report, settings, workspace)
     moved = tuple(replace(f, path=order.target / f.path.name) for f in report.files)
     return replace(report, folder=order.target, files=moved)
 
@@ -108,7 +113,7 @@ def _write(
     prover = _prover(order, whole, settings, workspace) if order.proven else None
     files, proofs, comparison = list[Exported](), list[Proof](), None
     for kind in dict.fromkeys(order.types):
-        path = fresh / f"{order.target.name.removesuffix('-gguf')}-{kind}.gguf"
+        path = fresh / f"{_stem(order.target)}-{kind}.gguf"
         if order.converter == "llama.cpp":
             files.append(convert(whole, path, kind, settings))
         else:
@@ -126,6 +131,30 @@ def _write(
             proofs.append(proof)
     notes = tuple(dict.fromkeys(note for file in files for note in file.notes))
     return Report(fresh, tuple(files), tuple(proofs), notes, comparison)
+
+
+def _for_ollama(
+    order: Order,
+    whole: Path,
+    fresh: Path,
+    report: Report,
+    settings: Settings,
+    workspace: Workspace | None,
+) -> Report:
+    from engines.export.ollama import left_out, write_modelfile
+    from engines.models.loading import load_tokenizer
+
+    strategy = order.strategy if order.wrapped else None
+    text = write_modelfile(
+        load_tokenizer(whole),
+        report.files[0].path.name,
+        settings,
+        context=check(whole).shape.context,
+        strategy=strategy,
+        prompts=workspace.prompts if workspace else None,
+    )
+    (fresh / "Modelfile").write_text(text, encoding="utf-8")
+    return replace(report, notes=(*report.notes, *left_out(strategy)))
 
 
 def _prover(order: Order, whole: Path, settings: Settings, workspace: Workspace | None) -> Prover:
@@ -185,6 +214,10 @@ def _describe(
     (fresh / CARD).write_text(card(made, facts, report.proofs), encoding="utf-8")
     proofs = [proof.to_json() for proof in report.proofs]
     (fresh / ORIGIN).write_text(origin_json(made, proofs=proofs), encoding="utf-8")
+
+
+def _stem(target: Path) -> str:
+    return target.name.removesuffix("-gguf").removesuffix("-ollama")
 
 
 def _base(order: Order, source: Path, workspace: Workspace | None) -> Path | None:

@@ -137,17 +137,23 @@ def for_ollama(
         _link(gguf, fresh / gguf.name)
         (fresh / "Modelfile").write_text(text, encoding="utf-8")
     notes = left_out(strategy)
-    command = find_program("ollama", settings) if create else None
     chosen = name or target.name.removesuffix("-ollama")
-    if command is None:
-        if create:
-            ask = _("Ollama is not installed here: copy the folder and run `{command}` in it.")
-            notes += (ask.format(command=f"ollama create {chosen} -f Modelfile"),)
+    if not create:
         return ForOllama(target, target / gguf.name, chosen, False, notes)
     if on_progress is not None:
         on_progress("ollama", 0, 1)
-    run([*command, "create", chosen, "-f", "Modelfile"], cwd=target)
-    return ForOllama(target, target / gguf.name, chosen, True, notes)
+    missing = create_in_ollama(target, chosen, settings)
+    return ForOllama(target, target / gguf.name, chosen, not missing, notes + missing)
+
+
+def create_in_ollama(folder: Path, name: str, settings: Settings) -> tuple[str, ...]:
+    """Have Ollama take the folder under `name`; a sentence instead where it is not installed."""
+    command = find_program("ollama", settings)
+    if command is None:
+        ask = _("Ollama is not installed here: copy the folder and run `{command}` in it.")
+        return (ask.format(command=f"ollama create {name} -f Modelfile"),)
+    run([*command, "create", name, "-f", "Modelfile"], cwd=folder)
+    return ()
 
 
 def _link(source: Path, target: Path) -> None:

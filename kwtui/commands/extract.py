@@ -23,6 +23,8 @@ from kwtui.resuming import Begun, begun, partial_of, remaining
 if TYPE_CHECKING:
     from engines.corpus.formats import Item
     from engines.extraction.extractor import Extractor
+    from engines.settings import Settings
+    from engines.workspace import Workspace
 
 STDIN = "-"
 DONE_IN_PART = 3
@@ -60,6 +62,9 @@ def command(
     batch_size: int = typer.Option(
         0, "--batch-size", min=0, max=1024, help=_("Texts decoded together; 0: the strategy's.")
     ),
+    bundle: Path | None = typer.Option(
+        None, "--bundle", metavar="DIR", help=_("A strategy packed by `kwtui export bundle`.")
+    ),
     as_json: bool = typer.Option(
         False, "--json", help=_("One JSON object a text: what is printed anyway.")
     ),
@@ -73,9 +78,10 @@ def command(
         raise UserError(_("--resume goes on with a file; name it with -o OUT."))
     bad = _BadLines()
     examples = _examples(file, text, format, encoding, text_column, bad)
-    opener = Opener(context.settings(), context.workspace())
+    settings, workspace, packed = _place(bundle, strategy, model)
+    opener = Opener(settings, workspace)
     extractor = opener.extractor(
-        strategy or opener.default_name(),
+        strategy or packed or opener.default_name(),
         model=model or None,
         batch_size=batch_size or None,
     )
@@ -90,6 +96,19 @@ def command(
         bad.report(sentence)
     if bad.count:
         raise typer.Exit(DONE_IN_PART)
+
+
+def _place(
+    bundle: Path | None, strategy: str, model: str
+) -> tuple[Settings, Workspace | None, str]:
+    """Settings, workspace and strategy: those of the bundle, where one is given."""
+    if bundle is None:
+        return context.settings(), context.workspace(), ""
+    if strategy or model:
+        raise UserError(_("A bundle brings its strategy and model: give neither with --bundle."))
+    from engines.export.opened import open_bundle
+
+    return open_bundle(bundle)
 
 
 class _BadLines:

@@ -42,7 +42,7 @@ class Wish:
     `growth`: share by which general text may get longer."""
 
     method: Method = "auto"
-    rows: Rows = "mean"
+    rows: Rows = "scaled"
     budget: int = BUDGET
     growth: float = GROWTH
     seed: int = 7

@@ -4,7 +4,8 @@
 nlp.stanford.edu/~johnhew/vocab-expansion.html, for the mean of all). `focus`: weighted by how much
 old tokens share with the new one in letters and in meaning, sparsemax over the nearest (after
 FOCUS, Dobler and de Melo 2023, arXiv:2305.14481, with the model's own embeddings for the auxiliary
-ones). `random`: normal with the matrix' own mean and spread, as a control.
+ones). `scaled`: the mean's direction with the length that the old pieces have; a mean of unlike rows
+is shorter than any of them, which measured worse (docs/tokenizer.md). `random`: normal with the matrix' own mean and spread, as a control.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from glossary.i18n import _
 if TYPE_CHECKING:
     import torch
 
-Rows = Literal["mean", "focus", "random"]
-ROWS: tuple[Rows, ...] = ("mean", "focus", "random")
+Rows = Literal["scaled", "mean", "focus", "random"]
+ROWS: tuple[Rows, ...] = ("scaled", "mean", "focus", "random")
 # Old tokens that a new one is likened to (focus), and the longest run of letters compared.
 NEAREST = 16
 _GRAM = 3
@@ -160,11 +161,21 @@ def _new_rows(
     }
     if how == "mean":
         return means
+    if how == "scaled":
+        return {n: _as_long(mean, matrix[list(parts[n])]) for n, mean in means.items()}
     alike = _Alike(matrix, old_names)
     return {
         number: alike.row(names.get(number, ""), parts[number], mean)
         for number, mean in means.items()
     }
+
+
+def _as_long(mean: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """`mean` with the mean length of the rows it is made of."""
+    length = float(mean.norm())
+    if not len(rows) or not length:
+        return mean
+    return mean * (float(rows.float().norm(dim=1).mean()) / length)
 
 
 class _Alike:

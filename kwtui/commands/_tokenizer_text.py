@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from engines.tokenizer.advice import advice
 from glossary.i18n import _
 from kwtui.columns import table
+from kwtui.tokenizer_figures import rows
 
 if TYPE_CHECKING:
     from engines.tokenizer.audit import Audit
     from engines.tokenizer.build import Built
 
 SEPARATOR = "|"
-Row = tuple[str, Callable[["Audit"], str]]
 
 
 def audits(found: Sequence[Audit], worst: int) -> list[str]:
@@ -28,30 +28,6 @@ def audits(found: Sequence[Audit], worst: int) -> list[str]:
         for head, one in zip(table(listed), found[0].worst, strict=False):
             lines.append(f"  {head}  {SEPARATOR.join(one.pieces)}")
     return [*lines, "", *advice(found[0])]
-
-
-def rows() -> list[Row]:
-    """The figures that are shown of an audit."""
-    return [
-        (_("kind"), lambda a: a.kind),
-        (_("tokens in the vocabulary"), lambda a: f"{a.vocabulary:,}"),
-        (_("texts"), lambda a: f"{a.texts:,}"),
-        (_("tokens a text"), lambda a: f"{a.per_text:.1f}"),
-        (_("95th percentile, longest"), lambda a: f"{a.p95}, {a.longest}"),
-        (_("tokens a word"), lambda a: f"{a.fertility:.2f}"),
-        (_("tokens a term"), lambda a: f"{a.term_tokens:.2f}"),
-        (_("terms that are one token"), lambda a: f"{a.alone:.1%}"),
-        (_("in every position"), lambda a: f"{a.whole_terms:.1%}"),
-        (_("at the start"), lambda a: _share(a, "start")),
-        (_("in the middle"), lambda a: _share(a, "middle")),
-        (_("before a josa"), lambda a: _share(a, "josa")),
-        (_("in compounds"), lambda a: _share(a, "compound")),
-        (_("bytes for lack of a piece"), lambda a: f"{a.byte_share:.2%}"),
-        (_("unknown"), lambda a: f"{a.unknown_share:.2%}"),
-        (_("texts beyond the context"), lambda a: f"{a.over_context:,}"),
-        (_("general text, tokens a text"), lambda a: f"{a.general_tokens:.1f}"),
-        (_("would be saved by"), _savings),
-    ]
 
 
 def built(made: Built) -> list[str]:
@@ -77,11 +53,3 @@ def built(made: Built) -> list[str]:
         )
     )
     return lines
-
-
-def _share(audit: Audit, where: str) -> str:
-    return f"{audit.positions[where]:.1%}" if audit.positions else "-"
-
-
-def _savings(audit: Audit) -> str:
-    return ", ".join(f"{one.terms:,}: {one.share:.1%}" for one in audit.savings) or "-"

@@ -39,7 +39,7 @@ METHOD = typer.Option(
     "auto", "--method", metavar="METHOD", help=_("auto, symbol, merges or piece.")
 )
 ROWS = typer.Option(
-    "mean", "--rows", metavar="HOW", help=_("New embeddings: mean, focus or random.")
+    "scaled", "--rows", metavar="HOW", help=_("New embeddings: scaled, mean, focus or random.")
 )
 GROWTH = typer.Option(
     0.3, "--growth", min=0.0, metavar="PERCENT", help=_("How much longer general text may get.")

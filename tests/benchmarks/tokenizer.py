@@ -133,7 +133,7 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-ARMS = ("own vocabulary", "mean", "focus", "random", "mean, rows first")
+ARMS = ("own vocabulary", "mean", "scaled", "focus", "random", "mean, rows first")
 
 
 def downstream(folder: Path, steps: int) -> None:

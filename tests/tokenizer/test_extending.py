@@ -113,7 +113,7 @@ def test_replacing_keeps_the_size_and_every_other_row(
     assert not set(built.removed) & set(new.vocabulary)
 
 
-@pytest.mark.parametrize("rows", ["mean", "focus", "random"])
+@pytest.mark.parametrize("rows", ["scaled", "mean", "focus", "random"])
 def test_new_rows_are_composed_and_tied_matrices_stay_tied(
     rows: str, material: Material, tmp_path: Path
 ) -> None:
@@ -129,6 +129,10 @@ def test_new_rows_are_composed_and_tied_matrices_stay_tied(
     given = after[new.vocabulary[term]]
     if rows == "mean":
         assert (given - mean).abs().max() < 1e-6
+    elif rows == "scaled":
+        length = before[old.encode(term)].norm(dim=1).mean()
+        assert abs(given.norm() - length) < 1e-4
+        assert (given / given.norm() - mean / mean.norm()).abs().max() < 1e-5
     else:
         assert (given - mean).abs().max() > 1e-3
         assert (given.norm() < 2 * mean.norm()) == (rows == "focus")
@@ -137,7 +141,7 @@ def test_new_rows_are_composed_and_tied_matrices_stay_tied(
 def test_untied_matrices_get_rows_of_their_own(
     bpe: Path, material: Material, tmp_path: Path
 ) -> None:
-    built = extend(bpe, tmp_path / "new", material, Wish(budget=5))
+    built = extend(bpe, tmp_path / "new", material, Wish(budget=5, rows="mean"))
     model = load_model(built.path)
     row = Tokenizer.open(built.path).vocabulary[built.terms[0]]
     inward, outward = model.get_input_embeddings().weight, model.get_output_embeddings().weight

@@ -18,7 +18,7 @@ def test_kept_pieces_carry_their_rows_and_specials_their_ids(
     kind: str, material: Material, tmp_path: Path
 ) -> None:
     anew = Anew(size=4500, kind=kind, general=general_texts(limit=6000))
-    built = retrain(KW_MINI, tmp_path / "new", material, anew, Wish(budget=60))
+    built = retrain(KW_MINI, tmp_path / "new", material, anew, Wish(budget=60, rows="mean"))
     assert all(check.passed for check in built.checks)
     old, new = Tokenizer.open(KW_MINI), Tokenizer.open(built.path)
     assert new.kind == f"sentencepiece-{kind}" and new.size == 4500

@@ -135,5 +135,5 @@ def test_what_a_stage_cannot_do_is_a_sentence(
     ):  # fmt: skip
         end = work(prepare(wanted, tmp_path / f"run-{number}", None))
         assert end["state"] == "failed" and said in end["reason"], end
-    with pytest.raises(UserError, match="new_rows.first"):
+    with pytest.raises(UserError, match=r"new_rows\.first"):
         recipe(extended, records, new_rows={"first": 2})

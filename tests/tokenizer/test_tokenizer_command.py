@@ -71,7 +71,7 @@ def test_replace_and_retrain(kwtui, files: dict[str, Path], tmp_path: Path) -> N
     [
         (["audit"], "no workspace here"),
         (["extend", "--method", "magic"], "--method magic: it is one of auto, symbol"),
-        (["extend", "--rows", "zero"], "--rows zero: it is one of mean"),
+        (["extend", "--rows", "zero"], "--rows zero: it is one of scaled"),
         (["extend", "--model", "kw-mni"], "Did you mean kw-mini?"),
         (["retrain", "--kind", "word"], "--kind word: it is one of same"),
         (["extend", "--general", "/nonexistent.txt"], "/nonexistent.txt"),

@@ -1,0 +1,50 @@
+"""The figures of an audit by name, for the command and the pane alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from glossary.i18n import _
+
+if TYPE_CHECKING:
+    from engines.tokenizer.audit import Audit
+
+Row = tuple[str, Callable[["Audit"], str]]
+
+
+def rows() -> list[Row]:
+    """Each figure with what shows it of an audit."""
+    return [
+        (_("tokens a text"), lambda a: f"{a.per_text:.1f}"),
+        (_("tokens a term"), lambda a: f"{a.term_tokens:.2f}"),
+        (_("terms that are one token"), lambda a: f"{a.alone:.1%}"),
+        (_("saved by 500 terms"), lambda a: _saved(a, 500)),
+        (_("in every position"), lambda a: f"{a.whole_terms:.1%}"),
+        (_("at the start"), lambda a: _share(a, "start")),
+        (_("in the middle"), lambda a: _share(a, "middle")),
+        (_("before a josa"), lambda a: _share(a, "josa")),
+        (_("in compounds"), lambda a: _share(a, "compound")),
+        (_("saved by 50 terms"), lambda a: _saved(a, 50)),
+        (_("saved by 5,000 terms"), lambda a: _saved(a, 5000)),
+        (_("tokens a word"), lambda a: f"{a.fertility:.2f}"),
+        (_("general text, tokens a text"), lambda a: f"{a.general_tokens:.1f}"),
+        (_("bytes for lack of a piece"), lambda a: f"{a.byte_share:.2%}"),
+        (_("unknown"), lambda a: f"{a.unknown_share:.2%}"),
+        (_("95th percentile, longest"), lambda a: f"{a.p95}, {a.longest}"),
+        (_("texts beyond the context"), lambda a: f"{a.over_context:,}"),
+        (_("texts"), lambda a: f"{a.texts:,}"),
+        (_("kind"), lambda a: a.kind.replace("sentencepiece", "SP")),
+        (_("tokens in the vocabulary"), lambda a: f"{a.vocabulary:,}"),
+    ]
+
+
+def _share(audit: Audit, where: str) -> str:
+    return f"{audit.positions[where]:.1%}" if audit.positions else "-"
+
+
+def _saved(audit: Audit, terms: int) -> str:
+    """The saving by the best `terms`, or by all where there are fewer."""
+    enough = [one.share for one in audit.savings if one.terms >= terms]
+    shares = enough or [one.share for one in audit.savings[-1:]]
+    return f"{shares[0]:.1%}" if shares else "-"

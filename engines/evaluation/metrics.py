@@ -11,11 +11,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engines.evaluation.pairing import align
+from engines.evaluation.pairing import Pairs, align
 from engines.records import Example, Keyword, Prediction
 from glossary.text import normalise
 
 Span = tuple[int, int]
+# Upper ends (code points, exclusive) of the classes of text length, with their names.
+LENGTHS = ((50, "0-49"), (100, "50-99"), (200, "100-199"), (500, "200-499"))
+LONGEST = "500-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,9 @@ class Scores:
     `hallucinated`: answered words that do not stand in their text. `invalid`: answers that were
     no JSON array of strings. `empty_exact`: texts without gold keyword that got an empty answer.
     `gold_grounded`: gold keywords that stand in their text. `seen`, `unseen`: recall of gold
-    keywords that training held or not. `categories`: recall by category of the gold.
+    keywords that training held or not. `categories`: recall by category of the gold. `spaceless`:
+    compared without any spaces. `canonical`: compared as canonical forms of the glossary, so that
+    an alias is as good as its term. `lengths`: by code points of the text, see LENGTHS.
     """
 
     per_text: tuple[Counts, ...]
@@ -144,6 +149,9 @@ class Scores:
     seen: Share | None = None
     unseen: Share | None = None
     categories: Mapping[str, Share] = field(default_factory=dict)
+    spaceless: Counts = Counts()
+    canonical: Counts = Counts()
+    lengths: Mapping[str, Counts] = field(default_factory=dict)
 
     @property
     def texts(self) -> int:
@@ -210,10 +218,14 @@ class Scores:
             "seen": self.seen.to_json() if self.seen else None,
             "unseen": self.unseen.to_json() if self.unseen else None,
             "categories": {name: share.to_json() for name, share in self.categories.items()},
+            "spaceless": self.spaceless.to_json(),
+            "canonical": self.canonical.to_json(),
+            "lengths": {name: counts.to_json() for name, counts in self.lengths.items()},
         }
 
 
 Key = Callable[[Keyword], str]
+Form = Callable[[str], str]
 
 
 def surface_key(keyword: Keyword) -> str:
@@ -228,12 +240,13 @@ def score(
     seen: Collection[str] | None = None,
     key: Key = surface_key,
     allow_missing: bool = False,
+    canonical: Mapping[str, str] | None = None,
 ) -> Scores:
     """Score predictions against gold, paired by id or by order (`pairing.align`).
 
     `seen`: surfaces of the training keywords, for recall of seen and unseen terms. `key` maps a
     keyword to the form compared. `allow_missing` scores a text without prediction as an empty
-    answer. Raises UserError where the two lists do not belong together.
+    answer. `canonical`: the canonical form of each surface that a glossary knows. Raises UserError where the two lists do not belong together.
     """
     pairs = align(gold, pred, allow_missing=allow_missing)
     per_text = tuple(_sets(example, answer, key) for example, answer in pairs)
@@ -252,7 +265,43 @@ def score(
         seen=None if known is None else sum((r[0] for r in recalls), Share()),
         unseen=None if known is None else sum((r[1] for r in recalls), Share()),
         categories=_merged(r[2] for r in recalls),
+        spaceless=sum((_sets(e, p, _spaceless_key, _spaceless) for e, p in pairs), Counts()),
+        canonical=_canonical_counts(pairs, canonical or {}),
+        lengths=_by_length(pairs, per_text),
     )
+
+
+def length_class(text: str) -> str:
+    """The name of the class of text length that `text` is of."""
+    return next((name for end, name in LENGTHS if len(text) < end), LONGEST)
+
+
+def _by_length(pairs: Pairs, per_text: Iterable[Counts]) -> dict[str, Counts]:
+    found: dict[str, Counts] = {}
+    for (example, _answer), counts in zip(pairs, per_text, strict=True):
+        name = length_class(example.text)
+        found[name] = found.get(name, Counts()) + counts
+    order = [name for _end, name in LENGTHS] + [LONGEST]
+    return {name: found[name] for name in order if name in found}
+
+
+def _canonical_counts(pairs: Pairs, known: Mapping[str, str]) -> Counts:
+    def form(word: str) -> str:
+        word = normalise(word)
+        return known.get(word, word)
+
+    def key(keyword: Keyword) -> str:
+        return normalise(keyword.canonical) if keyword.canonical else form(keyword.surface)
+
+    return sum((_sets(e, p, key, form) for e, p in pairs), Counts())
+
+
+def _spaceless(word: str) -> str:
+    return "".join(normalise(word).split())
+
+
+def _spaceless_key(keyword: Keyword) -> str:
+    return _spaceless(keyword.surface)
 
 
 def overlap(gold: Collection[Span], pred: Collection[Span]) -> Overlap:
@@ -269,19 +318,19 @@ def overlap(gold: Collection[Span], pred: Collection[Span]) -> Overlap:
     return Overlap(len(exact), partial, len(preds), len(golds))
 
 
-def _wanted(example: Example, key: Key) -> set[str]:
+def _wanted(example: Example, key: Key, form: Form = normalise) -> set[str]:
     """The gold set; a gold keyword that its text does not hold still counts as wanted."""
     outside = example.meta.get("ungrounded", ())
-    return {key(keyword) for keyword in example.keywords} | {normalise(word) for word in outside}
+    return {key(keyword) for keyword in example.keywords} | {form(word) for word in outside}
 
 
-def _answered(prediction: Prediction, key: Key) -> set[str]:
+def _answered(prediction: Prediction, key: Key, form: Form = normalise) -> set[str]:
     grounded = {key(keyword) for keyword in prediction.keywords}
-    return grounded | {normalise(word) for word in prediction.ungrounded}
+    return grounded | {form(word) for word in prediction.ungrounded}
 
 
-def _sets(example: Example, prediction: Prediction, key: Key) -> Counts:
-    gold, pred = _wanted(example, key), _answered(prediction, key)
+def _sets(example: Example, prediction: Prediction, key: Key, form: Form = normalise) -> Counts:
+    gold, pred = _wanted(example, key, form), _answered(prediction, key, form)
     return Counts(len(gold & pred), len(pred - gold), len(gold - pred))
 
 

@@ -113,6 +113,9 @@ class LadderResult:
         return cls(**known)
 
 
+_NOTHING = {"tp": 0, "fp": 0, "fn": 0}
+
+
 def _scores(values: Mapping[str, Any]) -> Scores:
     partial = values["partial"]
     names = ("exact", "partial", "predicted", "gold")
@@ -130,6 +133,9 @@ def _scores(values: Mapping[str, Any]) -> Scores:
         seen=_share(values["seen"]) if values["seen"] else None,
         unseen=_share(values["unseen"]) if values["unseen"] else None,
         categories={str(name): _share(one) for name, one in values["categories"].items()},
+        spaceless=_counts(values.get("spaceless") or _NOTHING),
+        canonical=_counts(values.get("canonical") or _NOTHING),
+        lengths={str(name): _counts(one) for name, one in values.get("lengths", {}).items()},
     )
 
 

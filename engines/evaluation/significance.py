@@ -95,11 +95,68 @@ def f1_difference(
     one, two = _table(first), _table(second)
     drawn = _resampled(np.hstack([one, two]), samples, seed)
     gaps = _f1(drawn[:, 3:]) - _f1(drawn[:, :3])
+    return _difference(gaps, _f1_of(two) - _f1_of(one), len(one), level)
+
+
+def seeded_interval(
+    seeds: Sequence[Sequence[Counts]], *, samples: int = SAMPLES, seed: int = 0
+) -> Interval:
+    """The mean micro F1 of several trainings on the same texts, with its interval.
+
+    `seeds` holds the counts of each training. Every resample draws texts and, apart from them,
+    trainings, so the interval covers both chances; with one training it is `f1_interval`.
+    """
+    if len(seeds) == 1:
+        return f1_interval(seeds[0], samples=samples, seed=seed)
+    tables = [_table(one) for one in seeds]
+    drawn = _over_seeds(_resampled(np.hstack(tables), samples, seed), len(tables), seed + 1)
+    low, high = _percentiles(drawn, LEVEL)
+    value = float(np.mean([_f1_of(table) for table in tables]))
+    return Interval(value, low, high, len(tables[0]))
+
+
+def seeded_difference(
+    first: Sequence[Sequence[Counts]],
+    second: Sequence[Sequence[Counts]],
+    *,
+    samples: int = SAMPLES,
+    seed: int = 0,
+) -> Difference:
+    """Mean micro F1 of the trainings `second` minus that of `first`, on the same texts.
+
+    Texts are drawn paired, trainings of both sides apart. Raises ValueError as `f1_difference`.
+    """
+    if len(first) == len(second) == 1:
+        return f1_difference(first[0], second[0], samples=samples, seed=seed)
+    if len({len(one) for one in (*first, *second)}) != 1:
+        raise ValueError("the trainings were not scored on the same texts")
+    tables = [_table(one) for one in (*first, *second)]
+    drawn = _resampled(np.hstack(tables), samples, seed)
+    edge = 3 * len(first)
+    one = _over_seeds(drawn[:, :edge], len(first), seed + 1)
+    two = _over_seeds(drawn[:, edge:], len(second), seed + 2)
+    value = float(
+        np.mean([_f1_of(t) for t in tables[len(first) :]])
+        - np.mean([_f1_of(t) for t in tables[: len(first)]])
+    )
+    return _difference(two - one, value, len(tables[0]), LEVEL)
+
+
+def _over_seeds(sums: _Ints, seeds: int, seed: int) -> _Floats:
+    """The mean F1 of as many trainings, drawn with replacement for each resample."""
+    scores = np.stack([_f1(sums[:, 3 * n : 3 * n + 3]) for n in range(seeds)], axis=1)
+    if seeds == 1:
+        return scores[:, 0]
+    drawn = np.random.default_rng(seed).integers(0, seeds, size=scores.shape)
+    means: _Floats = np.take_along_axis(scores, drawn, axis=1).mean(axis=1)
+    return means
+
+
+def _difference(gaps: _Floats, value: float, texts: int, level: float) -> Difference:
     low, high = _percentiles(gaps, level)
     tail = min(int((gaps <= 0).sum()), int((gaps >= 0).sum()))
-    p_value = min(1.0, 2 * (tail + 1) / (samples + 1))
-    value = _f1_of(two) - _f1_of(one)
-    return Difference(Interval(value, low, high, len(one), level), p_value)
+    p_value = min(1.0, 2 * (tail + 1) / (len(gaps) + 1))
+    return Difference(Interval(value, low, high, texts, level), p_value)
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

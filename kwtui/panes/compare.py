@@ -133,7 +133,8 @@ class ComparePane(Sending, Pane):
         self._pick()
         await self._compare()
         for view in self._views.values():
-            view.changed()
+            if view is not self.view:
+                view.changed()
 
     def _load(self) -> LadderResult | None:
         from engines.evaluation.measured import read_result

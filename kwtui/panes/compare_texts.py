@@ -22,7 +22,7 @@ from kwtui.widgets.record_table import Cell, Column, RecordTable
 if TYPE_CHECKING:
     from engines.evaluation.comparing import ComparedText, Wanted
     from kwtui.panes.compare import ComparePane
-    from kwtui.services.compare import Page
+    from kwtui.services.compare import Page, Pair
 
 PAGE = 100
 _KEPT = 50
@@ -39,6 +39,7 @@ class TextsView(CompareView):
         self.looked: dict[int, ComparedText] = {}
         self._pages: dict[int, tuple[ComparedText, ...]] = {}
         self._asked: set[int] = set()
+        self._shown: Pair | None = None
         self._generation = 0
         self._reading = 0
 
@@ -74,14 +75,16 @@ class TextsView(CompareView):
         await self.reload()
 
     def changed(self) -> None:
-        """Another pair: begin at its top."""
-        self.table.cursor = 0
-        self.run_worker(self.reload(), exit_on_error=True)
+        """Another result or pair: read the texts anew, once they are in front."""
+        if self.display:
+            self.run_worker(self.reload(), exit_on_error=True)
 
     async def reload(self) -> None:
         """Read the texts that pass from the start; what is on the screen stays until then."""
         self._generation += 1
         self._asked = set()
+        if self.pane.pair != self._shown:
+            self._shown, self.table.cursor = self.pane.pair, 0
         page = self.table.cursor // PAGE
         found = await self._ask(page)
         if found is None:

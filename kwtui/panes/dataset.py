@@ -49,6 +49,7 @@ class DatasetPane(Pane):
         self._kept: dict[str, Any] = {}
         self._timer: Timer | None = None
         self._opening = False
+        self._asked = ""
 
     def compose(self) -> ComposeResult:
         """The names of the views in a line; the view beneath it."""
@@ -90,6 +91,9 @@ class DatasetPane(Pane):
                 self.run_worker(asyncio.to_thread(self.store.copy), exit_on_error=True)
             else:
                 await self.view.opened()
+            if self._asked and self.view is not None:
+                asked, self._asked = self._asked, ""
+                await (await self.labeling()).go_to(asked)
         except UserError as error:
             self.bench.warn(error.sentence, "error")
         finally:
@@ -134,7 +138,10 @@ class DatasetPane(Pane):
         await self.view.opened()
 
     async def label_text(self, text_id: str) -> None:
-        """Show one text in the labeling view."""
+        """Show one text in the labeling view, once the pane is open."""
+        if self._opening:
+            self._asked = text_id
+            return
         await (await self.labeling()).go_to(text_id)
 
     async def labeling(self) -> LabelView:

@@ -48,11 +48,15 @@ class TabBar(Static):
     def _line(self) -> Content:
         parts: list[Content] = []
         at, self._spans = 0, []
+        most, end = self._fit()
         for spec in self._specs:
             current = spec.id == self._current
+            title = Content(spec.title)
+            if not current and title.cell_length > most:
+                title = title.truncate(most)
             part = Content.assemble(
                 (f" {display(spec.key)} ", ON if current else KEY),
-                (f"{spec.title} ", ON if current else ""),
+                (title.plain + (" " if current else end), ON if current else ""),
             )
             self._spans.append((at, at + part.cell_length, spec.id))
             at += part.cell_length
@@ -66,6 +70,21 @@ class TabBar(Static):
             name = name.truncate(room, ellipsis=True)
         gap = self.size.width - at - name.cell_length - 1
         return Content.assemble(line, " " * gap, (name.plain, MUTED))
+
+    def _fit(self) -> tuple[int, str]:
+        """The cells that a title may take, the current one's aside, and what follows it.
+
+        Where the window is narrow the tabs stand close first, then the titles are cut.
+        """
+        keys = sum(len(display(spec.key)) + 2 for spec in self._specs) + 1
+        sizes = {spec.id: Content(spec.title).cell_length for spec in self._specs}
+        room = self.size.width - keys - sizes.pop(self._current, 0)
+        most = max(sizes.values(), default=0)
+        if sum(sizes.values()) + len(sizes) <= room:
+            return most, " "
+        while most and sum(min(size, most) for size in sizes.values()) > room:
+            most -= 1
+        return most, ""
 
 
 class StatusLine(Static):

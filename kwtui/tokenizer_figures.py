@@ -9,7 +9,9 @@ from glossary.i18n import _
 
 if TYPE_CHECKING:
     from engines.tokenizer.audit import Audit
+    from engines.workspace import Workspace
 
+VOCABULARY_RUNG = 5
 Row = tuple[str, Callable[["Audit"], str]]
 
 
@@ -37,6 +39,41 @@ def rows() -> list[Row]:
         (_("kind"), lambda a: a.kind.replace("sentencepiece", "SP")),
         (_("tokens in the vocabulary"), lambda a: f"{a.vocabulary:,}"),
     ]
+
+
+def ladder_advice(space: Workspace | None, split: str = "dev") -> list[str]:
+    """What the last ladder measured of strategies with another vocabulary; [] without one."""
+    from engines.evaluation.results import read_result
+
+    found = read_result(space, split) if space is not None else None
+    said = []
+    for row in found.rows if found is not None else ():
+        if row.rung != VOCABULARY_RUNG or row.delta is None or row.stale:
+            continue
+        gap = row.delta
+        verdict = _("no difference is shown.")
+        if gap.low > 0:
+            verdict = _("it pays.")
+        elif gap.high < 0:
+            verdict = _("keep the old vocabulary.")
+        sentence = _(
+            "On the last ladder ({split}), {strategy} with another vocabulary has an F1 "
+            "{difference} ({low} to {high}) against {against}, with {tokens} prompt tokens a text: "
+            "{verdict}"
+        )
+        said.append(
+            sentence.format(
+                split=split,
+                strategy=row.strategy,
+                difference=f"{gap.difference:+.3f}",
+                low=f"{gap.low:+.3f}",
+                high=f"{gap.high:+.3f}",
+                against=gap.against,
+                tokens=f"{row.prompt_tokens:.1f}",
+                verdict=verdict,
+            )
+        )
+    return said
 
 
 def _share(audit: Audit, where: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from engines.tokenizer.advice import advice
 from glossary.i18n import _
 from kwtui.columns import table
 from kwtui.tokenizer_figures import rows
@@ -18,7 +17,7 @@ SEPARATOR = "|"
 
 
 def audits(found: Sequence[Audit], worst: int) -> list[str]:
-    """Figures in a column a tokenizer, then the worst terms with their pieces, then advice."""
+    """Figures in a column a tokenizer, then the worst terms with their pieces."""
     cells = [["", *(one.name for one in found)]]
     cells += [[name, *(figure(one) for one in found)] for name, figure in rows()]
     lines = table(cells)
@@ -27,7 +26,7 @@ def audits(found: Sequence[Audit], worst: int) -> list[str]:
         listed = [[w.term, str(w.count), str(w.lost)] for w in found[0].worst[:worst]]
         for head, one in zip(table(listed), found[0].worst, strict=False):
             lines.append(f"  {head}  {SEPARATOR.join(one.pieces)}")
-    return [*lines, "", *advice(found[0])]
+    return lines
 
 
 def built(made: Built) -> list[str]:

@@ -14,6 +14,7 @@ from glossary.i18n import _
 from glossary.text import printable
 from kwtui import context
 from kwtui.commands import _tokenizer_text
+from kwtui.tokenizer_figures import ladder_advice
 
 if TYPE_CHECKING:
     from engines.tokenizer.build import Built, Material, Wish
@@ -79,11 +80,12 @@ def audit(
                     progress=progress.update,
                 )
             )
+    said = [*ladder_advice(context.workspace()), *advice(found[0])]
     if as_json:
         rows = [{**one.to_json(), "worst": one.to_json()["worst"][:worst]} for one in found]
-        _json({"audits": rows, "advice": advice(found[0])})
+        _json({"audits": rows, "advice": said})
         return
-    _lines(_tokenizer_text.audits(found, worst))
+    _lines([*_tokenizer_text.audits(found, worst), "", *said])
 
 
 @app.command("extend")

@@ -14,6 +14,7 @@ from glossary.i18n import _
 from kwtui.services.loop import Task
 from kwtui.services.messages import Hello
 from kwtui.services.tokenizer_types import Measured, Order, TermRow
+from kwtui.tokenizer_figures import ladder_advice
 
 if TYPE_CHECKING:
     from engines.tokenizer.build import Built
@@ -68,7 +69,8 @@ class TokenizerService:
             TermRow(w.term, w.count, w.lost, tuple(one.shown(w.term) for one in opened))
             for w in audits[0].worst[:LISTED]
         ]
-        return Measured(tuple(audits), tuple(rows), tuple(advice(audits[0])))
+        said = [*ladder_advice(self._workspace), *advice(audits[0])]
+        return Measured(tuple(audits), tuple(rows), tuple(said))
 
     def split(self, task: Task, models: Sequence[str], text: str) -> tuple[tuple[str, ...], ...]:
         """The pieces of a text with each tokenizer."""

@@ -3,6 +3,8 @@
 # make lint   ruff, mypy --strict, import-linter
 # make bench  the benchmarks (ratios; they never fail on time)
 # make bench-gpu  those that need a GPU; each call goes on where the last one ended
+# make wheelhouse  all wheels into dist/wheelhouse, for a machine without network (docs/offline.md);
+#             FOR_PYTHON=3.12 PLATFORM=manylinux_2_28_x86_64 CUDA=cu128 INDEX=URL EXTRAS=llamacpp
 # make clean  remove .venv, build results and caches
 
 PYTHON ?= python3
@@ -10,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-long lint bench bench-gpu clean install
+.PHONY: demo test test-long lint bench bench-gpu wheelhouse clean install
 
 demo: $(STAMP)
 	$(BIN)/kwtui demo
@@ -32,6 +34,12 @@ bench: $(STAMP)
 
 bench-gpu: $(STAMP)
 	@set -e; for file in tests/benchmarks/gpu/*.py; do echo "== $$file"; $(BIN)/python -P $$file; done
+
+wheelhouse:
+	$(PYTHON) offline/gather.py --out dist/wheelhouse \
+		$(if $(FOR_PYTHON),--python $(FOR_PYTHON)) $(foreach p,$(PLATFORM),--platform $p) \
+		$(if $(CUDA),--cuda $(CUDA)) $(foreach i,$(INDEX),--index $i) \
+		$(if $(EXTRAS),--extras $(EXTRAS))
 
 install: $(STAMP)
 

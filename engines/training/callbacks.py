@@ -128,3 +128,25 @@ class CadenceCallback(TrainerCallback):
             best = max(scores[: -self.patience])
             if max(scores[-self.patience :]) <= best:
                 control.should_training_stop = True
+
+
+class ScoringCallback(TrainerCallback):
+    """Saves at the cadence of the evaluations, for a process that judges what is saved.
+
+    `poll` hands on the verdicts that have come; called in the first process alone.
+    """
+
+    def __init__(self, every: int, poll: Callable[[], None] | None) -> None:
+        self.every = every
+        self._poll = poll
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Set the flag to save."""
+        due = self.every > 0 and state.global_step % self.every == 0
+        if due or state.global_step >= state.max_steps:
+            control.should_save = True
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Hear what was judged."""
+        if self._poll is not None:
+            self._poll()

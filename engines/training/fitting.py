@@ -10,7 +10,8 @@ from engines.training.judge import Judge
 from engines.training.loss import add_answer_loss, heads_can_be_shared, packing_keeps_apart
 from engines.training.new_rows import prepare
 from engines.training.plan import Plan
-from engines.training.stopping import process_count
+from engines.training.scoring import Scorer, best_step
+from engines.training.stopping import is_first, process_count
 from engines.training.tune_recipe import TuneRecipe
 from glossary.errors import FailedError, UserError
 from glossary.i18n import _
@@ -36,14 +37,22 @@ def fit(
     """
     from transformers import PrinterCallback
 
-    from engines.training.callbacks import CadenceCallback, EventCallback, StepCallback
+    from engines.training.callbacks import (
+        CadenceCallback,
+        EventCallback,
+        ScoringCallback,
+        StepCallback,
+    )
     from engines.training.monitoring import MonitorCallback
     from engines.training.sft import AnswerTrainer, Course, plain_model, shared_verdict
 
     recipe = run.recipe
     base = plain_model(model)
-    if sharded(recipe):
-        judge = None  # spread weights answer nothing in place: the last checkpoint is the model
+    scorer = None
+    separate = judge is not None and (sharded(recipe) or recipe.evaluation.separate)
+    if separate:
+        judge = None  # spread weights answer nothing in place
+        scorer = Scorer(run.folder.path, run.scored) if is_first() else None
     add_answer_loss(base)
     how = recipe.optimisation
     if how.packing and not packing_keeps_apart(base):
@@ -74,6 +83,9 @@ def fit(
     ]
     if judge is not None:
         callbacks.append(CadenceCallback(_cadence(recipe, plan), recipe.evaluation.patience))
+    if separate:
+        poll = scorer.poll if scorer is not None else None
+        callbacks.append(ScoringCallback(_cadence(recipe, plan), poll))
     board = recipe.saving.tensorboard
     callbacks.append(MonitorCallback(run.folder.path, run.events, board=board))
     tell_work(run, base, data, plan, shared=course.share_heads)
@@ -89,8 +101,17 @@ def fit(
     last = last_checkpoint(run.folder.checkpoints)
     if last is None and judge is not None:
         run.heard(0, shared_verdict(judge, base, trainer.accelerator), trainer.dev_loss())
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
-    return int(trainer.state.global_step), trainer.state.best_global_step or None, steps.stopped
+    best: int | None = None
+    try:
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+        best = trainer.state.best_global_step or None
+        if scorer is not None and not steps.stopped:
+            scorer.finish()
+            best = best_step(run.folder.path)
+    finally:
+        if scorer is not None:
+            scorer.close()
+    return int(trainer.state.global_step), best, steps.stopped
 
 
 def check_processes(run: _Run, working: int) -> None:

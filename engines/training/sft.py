@@ -18,6 +18,7 @@ from engines.training.judge import Judge, Verdict, preserved
 from engines.training.new_rows import NewRows
 from engines.training.plan import Plan, collate, pack
 from engines.training.prompts import Tokens
+from engines.training.scoring import best_step
 from glossary.errors import FailedError
 from glossary.i18n import _
 
@@ -192,7 +193,8 @@ class AnswerTrainer(SFTTrainer):
             folder = self.course.out / "checkpoints"
             name_whole(folder / PARTIAL / f"checkpoint-{self.state.global_step}", folder)
             clear_partial(folder)
-            rotate(folder, self.course.keep, self.state.best_global_step)
+            best = self.state.best_global_step or best_step(self.course.out)
+            rotate(folder, self.course.keep, best)
         self.accelerator.wait_for_everyone()
 
 

@@ -173,6 +173,9 @@ class Evaluation(Part):
     """End after so many evaluations without a better F1; 0: never."""
     constrained: bool = True
     """Extract under the grammar, as the strategy would."""
+    separate: bool = False
+    """Judge the saved checkpoints in a process of its own while the training goes on; always so
+    where the weights are spread (FSDP2). There is then no patience and no dev loss."""
 
 
 class Saving(Part):

@@ -25,6 +25,7 @@ from engines.training.neighbours import memory_words
 from engines.training.plan import Plan, make_plan
 from engines.training.preview import model_path, prompt_tools
 from engines.training.prompts import Tools
+from engines.training.scoring import verdict_event
 from engines.training.stopping import StopRequest, is_first, process_count
 from engines.training.trainer import Stopped
 from engines.training.tune_recipe import TuneRecipe, default_rate
@@ -158,6 +159,11 @@ class _Run:
             "evaluation", step=step, loss=round(loss, 5), **verdict.figures(), samples=samples
         )
         self.note(f1=round(verdict.f1, 4), f1_step=step)
+
+    def scored(self, event: dict[str, Any]) -> None:
+        """A judgement that another process made: into the events and run.json."""
+        self.events.write("evaluation", **verdict_event(event))
+        self.note(f1=round(event["f1"], 4), f1_step=event["step"])
 
     def _smaller(self, plan: Plan, error: Exception) -> Plan:
         """Half the batch, twice the accumulation, after a moment to free what is held."""

@@ -158,14 +158,17 @@ def below(result: LadderResult, looks: int, width: int) -> list[Content]:
             lead = " - " if number == 0 else "   "
             lines.append(Content.assemble((lead, MUTED), (shown[row.start : row.end], style)))
     count = ngettext_("{count} text of {split}", "{count} texts of {split}", result.texts)
-    facts = [count.format(count=f"{result.texts:,}", split=result.split), result.created[:16]]
+    facts = [
+        count.format(count=f"{result.texts:,}", split=result.split),
+        result.created[:16].replace("T", " "),
+    ]
+    lines += [Content(""), Content.styled(" " + printable(" | ".join(facts)), MUTED)]
     used = ngettext_("test scored {count} time", "test scored {count} times", result.test_uses)
-    facts.append(used.format(count=result.test_uses))
+    facts = [used.format(count=result.test_uses)]
     if looks:
         seen = ngettext_("{count} test text looked at", "{count} test texts looked at", looks)
         facts.append(seen.format(count=looks))
-    lines += [Content(""), Content.styled(" " + printable(" | ".join(facts)), MUTED)]
-    return lines
+    return [*lines, Content.styled(" " + printable(" | ".join(facts)), MUTED)]
 
 
 def p_value(value: float) -> str:

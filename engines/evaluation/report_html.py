@@ -18,7 +18,7 @@ from engines.evaluation.report_svg import (
     forest,
     scatter,
 )
-from engines.evaluation.report_table import caption, rows
+from engines.evaluation.report_table import caption, details, parts, rows
 from engines.evaluation.report_words import facts, group_names, headline, verdict_names
 from glossary.i18n import _, language
 from glossary.text import printable
@@ -43,7 +43,7 @@ p, li { max-width: 46rem; } .soft, caption, .tick { color: var(--soft); fill: va
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .88rem; }
 th, td { padding: .3rem .6rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--rule); font-variant-numeric: tabular-nums; }
-th:first-child, td:first-child, th:nth-child(2) { text-align: left; }
+th:first-child, td:first-child { text-align: left; }
 thead th { border-bottom: 2px solid var(--ink); }
 tbody tr:nth-child(even) { background: var(--band); }
 caption { caption-side: bottom; text-align: left; padding-top: .5rem; white-space: normal; }
@@ -83,24 +83,30 @@ def page(data: ReportData) -> str:
 
 def _body(data: ReportData) -> list[str]:
     result = data.result
-    parts = [f"<p>{_e(fact)}</p>" for fact in facts(data)]
+    found = [f"<p>{_e(fact)}</p>" for fact in facts(data)]
     if result.gold_problems:
-        parts += [_h(_("Problems of the gold labels")), _list(result.gold_problems, "bad")]
+        found += [_h(_("Problems of the gold labels")), _list(result.gold_problems, "bad")]
     if result.advice:
-        parts += [_h(_("Advice")), _list(result.advice)]
-    parts += [_h(_("Strategies")), _ladder(data)]
+        found += [_h(_("Advice")), _list(result.advice)]
+    found += [_h(_("Strategies")), _ladder(data)]
     notes = [f"{row.label or row.strategy}: {row.note}" for row in result.rows if row.note]
-    parts += [_list(notes, "soft")] if notes else []
-    parts += [*_plots(data), *_mistakes(data), *_examples(data), *_data_card(data)]
+    found += [_list(notes, "soft")] if notes else []
+    found += [
+        *_plots(data),
+        *_detailed(data),
+        *_mistakes(data),
+        *_examples(data),
+        *_data_card(data),
+    ]
     for number, (name, card) in enumerate(data.cards.items()):
-        parts += [_h(_("Models"))] if number == 0 else []
-        parts.append(f"<details><summary>{_e(name)}</summary><pre>{_e(card)}</pre></details>")
-    parts.append(_h(_("Versions")))
-    parts.append(_list([f"{name}: {value}" for name, value in result.versions.items()]))
-    parts.append(_h(_("How to measure it again")))
+        found += [_h(_("Models"))] if number == 0 else []
+        found.append(f"<details><summary>{_e(name)}</summary><pre>{_e(card)}</pre></details>")
+    found.append(_h(_("Versions")))
+    found.append(_list([f"{name}: {value}" for name, value in result.versions.items()]))
+    found.append(_h(_("How to measure it again")))
     commands = "\n".join(result.commands)
-    parts.append(f"<pre>{_e(commands)}</pre>")
-    return parts
+    found.append(f"<pre>{_e(commands)}</pre>")
+    return found
 
 
 def _ladder(data: ReportData) -> str:
@@ -111,6 +117,14 @@ def _ladder(data: ReportData) -> str:
         kind = ' class="bad"' if stale[number] else ""
         body.append(f"<tr{kind}>{''.join(f'<td>{_e(cell)}</td>' for cell in line)}</tr>")
     return _table(titles, body, caption(data.result))
+
+
+def _detailed(data: ReportData) -> list[str]:
+    found = [_h(_("Scores in detail"))]
+    for titles, cells in (rows(data.result, details()), parts(data.result)):
+        body = [f"<tr>{''.join(f'<td>{_e(cell)}</td>' for cell in line)}</tr>" for line in cells]
+        found.append(_table(titles, body) if body else "")
+    return found
 
 
 def _table(titles: Sequence[str], body: Sequence[str], note: str = "") -> str:
@@ -126,7 +140,7 @@ def _plots(data: ReportData) -> list[str]:
     known = [(printable(row.label or row.strategy), row) for row in data.result.rows]
     title = _("F1 with its 95 % interval over texts")
     points = [Interval(name, row.scores.f1, row.f1_low, row.f1_high) for name, row in known]
-    parts = [f"<h3>{_e(title)}</h3>", forest(points, title)]
+    found = [f"<h3>{_e(title)}</h3>", forest(points, title)]
     spots = [
         Spot(name, 1000 / row.texts_per_second, row.scores.f1)
         for name, row in known
@@ -134,13 +148,13 @@ def _plots(data: ReportData) -> list[str]:
     ]
     if spots:
         title, axis = _("F1 against cost"), _("milliseconds a text, logarithmic")
-        parts += [f"<h3>{_e(title)}</h3>", scatter(spots, title, axis, lambda v: f"{v:g}")]
+        found += [f"<h3>{_e(title)}</h3>", scatter(spots, title, axis, lambda v: f"{v:g}")]
     for curve in data.losses:
         title = _("Loss of the run {name}").format(name=printable(curve.run))
         lines = [Line(_("training"), curve.train), Line("dev", curve.dev, dashed=True)]
         shown = [line for line in lines if line.points]
-        parts += [f"<h3>{_e(title)}</h3>", curves(shown, title, _("steps"))]
-    return parts
+        found += [f"<h3>{_e(title)}</h3>", curves(shown, title, _("steps"))]
+    return found
 
 
 def _mistakes(data: ReportData) -> list[str]:
@@ -148,7 +162,7 @@ def _mistakes(data: ReportData) -> list[str]:
         return []
     title, names = _("Mistakes by kind"), group_names()
     series = [(printable(n), [g.count for g in groups]) for n, groups in data.groups.items()]
-    parts = [_h(title), bars(list(names.values()), series, title)]
+    found = [_h(title), bars(list(names.values()), series, title)]
     best = list(data.groups)[-1]
     words = [
         f"{names[g.group]}: " + ", ".join(f"{word} ({count})" for word, count in g.words[:10])
@@ -157,8 +171,8 @@ def _mistakes(data: ReportData) -> list[str]:
     ]
     if words:
         heading = _("Words most often concerned, {strategy}").format(strategy=printable(best))
-        parts += [f"<h3>{_e(heading)}</h3>", _list(words)]
-    return parts
+        found += [f"<h3>{_e(heading)}</h3>", _list(words)]
+    return found
 
 
 def _examples(data: ReportData) -> list[str]:
@@ -175,13 +189,13 @@ def _examples(data: ReportData) -> list[str]:
 
 
 def _example(text: ComparedText) -> str:
-    parts = [f'<p class="who">{_e(verdict_names()[text.verdict])} | {_e(text.id)}</p>']
+    found = [f'<p class="who">{_e(verdict_names()[text.verdict])} | {_e(text.id)}</p>']
     for answer in (text.first, text.second):
-        parts.append(f'<p class="who">{_e(answer.strategy)}</p><p>{_marked(text, answer)}</p>')
+        found.append(f'<p class="who">{_e(answer.strategy)}</p><p>{_marked(text, answer)}</p>')
         if answer.errors:
             told = "; ".join(said(error) for error in answer.errors)
-            parts.append(f'<p class="who">{_e(told)}</p>')
-    return f'<div class="text">{"".join(parts)}</div>'
+            found.append(f'<p class="who">{_e(told)}</p>')
+    return f'<div class="text">{"".join(found)}</div>'
 
 
 def _marked(text: ComparedText, answer: Answer) -> str:
@@ -192,15 +206,15 @@ def _marked(text: ComparedText, answer: Answer) -> str:
     _paint(kinds, (k for k in answer.keywords if k.surface not in wanted), "extra")
     _paint(kinds, (k for k in answer.keywords if k.surface in wanted), "right")
     _paint(kinds, (k for k in text.gold if k.surface not in answered), "missed")
-    parts, at = [], 0
+    found, at = [], 0
     while at < len(kinds):
         end = at
         while end < len(kinds) and kinds[end] == kinds[at]:
             end += 1
         piece = _e(text.text[at:end])
-        parts.append(f'<mark class="{kinds[at]}">{piece}</mark>' if kinds[at] else piece)
+        found.append(f'<mark class="{kinds[at]}">{piece}</mark>' if kinds[at] else piece)
         at = end
-    return "".join(parts)
+    return "".join(found)
 
 
 def _paint(kinds: list[str], keywords: Iterable[Keyword], kind: str) -> None:
@@ -217,11 +231,11 @@ def _data_card(data: ReportData) -> list[str]:
         counts = (n.texts, n.labeled, n.keywords, n.different, n.empty)
         cells = "".join(f"<td>{count:,}</td>" for count in counts)
         body.append(f"<tr><td>{_e(split or '-')}</td>{cells}</tr>")
-    parts = [_h(_("Data")), _table(titles, body)]
+    found = [_h(_("Data")), _table(titles, body)]
     if data.sources:
         told = _("Sources: {names}").format(names=", ".join(data.sources))
-        parts.append(f"<p>{_e(told)}</p>")
-    return parts
+        found.append(f"<p>{_e(told)}</p>")
+    return found
 
 
 def _list(items: Sequence[str], kind: str = "") -> str:

@@ -59,6 +59,37 @@ def columns() -> list[tuple[str, Cell]]:
     ]
 
 
+def details() -> list[tuple[str, Cell]]:
+    """The scores beside the headline."""
+    return [
+        (_("Strategy"), lambda row: row.label or row.strategy),
+        (_("mean F1 of a text"), lambda row: f"{row.scores.macro_f1:.3f}"),
+        (_("exact spans"), lambda row: f"{row.scores.span.f1:.3f}"),
+        (_("overlapping spans"), lambda row: f"{row.scores.partial.f1:.3f}"),
+        (_("F1 without spaces"), lambda row: f"{row.scores.spaceless.f1:.3f}"),
+        (_("F1 of canonical forms"), lambda row: f"{row.scores.canonical.f1:.3f}"),
+        (_("seen terms"), lambda row: _share(row.scores.seen)),
+        (_("unseen terms"), lambda row: _share(row.scores.unseen)),
+        (_("not in the text"), lambda row: f"{100 * row.scores.hallucination_rate:.1f} %"),
+        (_("invalid answers"), lambda row: f"{100 * row.scores.invalid_rate:.1f} %"),
+    ]
+
+
+def parts(result: LadderResult) -> tuple[list[str], list[list[str]]]:
+    """F1 by length of the text, and recall by category of the gold, a strategy a row."""
+    lengths = list(dict.fromkeys(n for row in result.rows for n in row.scores.lengths))
+    kinds = list(dict.fromkeys(n for row in result.rows for n in row.scores.categories))
+    titles = [_("Strategy"), *(_("F1, {n} letters").format(n=n) for n in lengths)]
+    titles += [_("recall of {category}").format(category=name) for name in kinds]
+    cells = []
+    for row in result.rows:
+        counts, shares = row.scores.lengths, row.scores.categories
+        line = [f"{counts[n].f1:.3f}" if n in counts else "-" for n in lengths]
+        line += [_share(shares.get(name)) for name in kinds]
+        cells.append([row.label or row.strategy, *line])
+    return titles, cells if len(titles) > 1 else []
+
+
 # What a paper has room for; the other columns are in the report.
 _PAPER = (0, 2, 3, 7, 8, 9, 11, 13, 15)
 
@@ -75,9 +106,11 @@ def table(result: LadderResult, kind: str) -> str:
     raise UserError(sentence.format(kind=kind, known=", ".join(FORMATS)))
 
 
-def rows(result: LadderResult) -> tuple[list[str], list[list[str]]]:
-    """The titles and the cells of every rung, as people read them."""
-    known = columns()
+def rows(
+    result: LadderResult, known: list[tuple[str, Cell]] | None = None
+) -> tuple[list[str], list[list[str]]]:
+    """The titles and the cells of every rung, as people read them; `known`: other columns."""
+    known = known or columns()
     return [name for name, _cell in known], [
         [cell(row) for _n, cell in known] for row in result.rows
     ]
@@ -85,9 +118,15 @@ def rows(result: LadderResult) -> tuple[list[str], list[list[str]]]:
 
 def markdown(result: LadderResult) -> str:
     """A Markdown table of every column."""
-    titles, cells = rows(result)
-    lines = [titles, ["---", "---", *("---:" for _title in titles[2:])], *cells]
-    return "".join("| " + " | ".join(_md(cell) for cell in line) + " |\n" for line in lines)
+    return markdown_table(*rows(result), left=2)
+
+
+def markdown_table(titles: list[str], cells: list[list[str]], left: int = 1) -> str:
+    """A Markdown table, its first `left` columns aligned to the left."""
+    rule = ["---"] * left + ["---:"] * (len(titles) - left)
+    shown = [[_md(cell) for cell in line] for line in (titles, *cells)]
+    lines = [shown[0], rule, *shown[1:]]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def latex(result: LadderResult) -> str:
@@ -150,6 +189,7 @@ def _flat(row: RungResult) -> dict[str, Any]:
         "split": row.split, "texts": row.texts, "f1": scores.f1, "f1_low": row.f1_low,
         "f1_high": row.f1_high, "precision": scores.precision, "recall": scores.recall,
         "macro_f1": scores.macro_f1, "span_f1": scores.span.f1, "partial_f1": scores.partial.f1,
+        "spaceless_f1": scores.spaceless.f1, "canonical_f1": scores.canonical.f1,
         "hallucination_rate": scores.hallucination_rate, "invalid_rate": scores.invalid_rate,
         "recall_seen": _rate(scores.seen), "recall_unseen": _rate(scores.unseen),
         "gain_against": delta.against if delta else "", "gain": delta.difference if delta else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -126,9 +127,9 @@ class Setting:
             return 0
         how = self.recipe.evaluation
         if how.steps:
-            return 2 + data.steps // how.steps
+            return 1 + -(-data.steps // how.steps)
         epochs = data.steps / data.per_epoch if data.per_epoch else 1
-        return 2 + round(epochs * how.per_epoch)
+        return 1 + max(1, math.ceil(round(epochs * how.per_epoch, 2)))
 
 
 EMPTY = DataShape(0, 0, 1, 1, 1, 0, 1, 1, 1, 0, 1.0)

@@ -43,7 +43,7 @@ def rows() -> list[Row]:
 
 def ladder_advice(space: Workspace | None, split: str = "dev") -> list[str]:
     """What the last ladder measured of strategies with another vocabulary; [] without one."""
-    from engines.evaluation.results import read_result
+    from engines.evaluation.measured import read_result
 
     found = read_result(space, split) if space is not None else None
     said = []

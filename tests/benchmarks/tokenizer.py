@@ -133,7 +133,10 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-ARMS = ("own vocabulary", "mean", "scaled", "focus", "random", "mean, rows first")
+ARMS = (
+    *("own vocabulary", "mean", "scaled", "focus", "random"),
+    *("mean, rows first", "scaled, rows first"),
+)
 
 
 def downstream(folder: Path, steps: int) -> None:

@@ -92,5 +92,5 @@ def test_in_korean(kwtui, files: dict[str, Path], tmp_path: Path) -> None:
     korean = {"KWTUI_LANGUAGE": "ko"}
     done = kwtui("tokenizer", "audit", *given(files), env=korean)
     assert "글 하나의 토큰" in done.stdout
-    done = kwtui("tokenizer", "extend", *given(files), "-o", tmp_path / "new", env=korean)
-    assert "새 토큰 3개" in done.stdout
+    done = kwtui("tokenizer", "extend", *given(files), "--rows", "zero", env=korean)
+    assert "--rows zero: scaled" in done.stderr

@@ -154,7 +154,7 @@ class Prediction:
             "template": self.template,
             "prompt_tokens": self.prompt_tokens,
             "new_tokens": self.new_tokens,
-            "seconds": round(self.seconds, 4),
+            "seconds": round(self.seconds, 6),
             "entries": [entry.to_json() for entry in self.entries],
         }
 

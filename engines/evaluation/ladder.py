@@ -1,150 +1,342 @@
-"""Strategies side by side on the same labeled texts: what each finds, and what it costs."""
+"""The ladder: strategies on the same labeled texts, what each finds, costs and gains."""
 
 from __future__ import annotations
 
-import threading
-import time
+import fcntl
+import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from engines.evaluation.metrics import Scores, score
-from engines.extraction.extractor import Extractor
-from engines.records import Example, Prediction
+from engines.corpus.gold import seen_surfaces
+from engines.corpus.store import Corpus
+from engines.evaluation.advice import Facts, advise
+from engines.evaluation.answering import Answered, answers
+from engines.evaluation.goldcheck import gold_problems
+from engines.evaluation.keys import Ingredients, environment_note
+from engines.evaluation.measured import result_file
+from engines.evaluation.measuring import spread
+from engines.evaluation.metrics import Counts, Scores, score
+from engines.evaluation.results import Delta, LadderResult, RungResult
+from engines.evaluation.rungs import CONTROL, Standing, seed_models, standing
+from engines.evaluation.significance import holm, seeded_difference, seeded_interval
+from engines.evaluation.summing import summed
+from engines.extraction.learned import labels_digest, training_examples
+from engines.extraction.opening import Opener
+from engines.extraction.strategy import find_strategy
+from engines.records import Example
+from engines.settings import Settings, StrategySettings
+from engines.training.folder import replace_file
+from engines.workspace import Workspace
+from glossary.errors import FailedError, UserError
+from glossary.i18n import _
 
-SAMPLED = 0.05
+if TYPE_CHECKING:
+    from glossary.store import Glossary
+
+# A gain smaller than this share of F1 does not pay for a higher rung.
+WORTH = 0.02
+USES = "ladder_uses"
+
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
-    """One strategy measured: scores by split, texts a second, and the peak of memory in bytes.
+class Wish:
+    """How a ladder is climbed.
 
-    `peak_bytes` is the resident memory of the whole process while the strategy ran, sampled 20
-    times a second: what earlier strategies left loaded is in it.
+    `limit`: texts at most, evenly spread; 0: all. `seeds`: trainings of each taught strategy that
+    are scored where their models exist. `fresh`: answer again what was answered before. `worth`:
+    the gain in F1 that pays for a rung. `command`: the line that repeats it.
     """
 
-    strategy: str
-    model: str
-    scores: Mapping[str, Scores]
-    seconds: float
-    peak_bytes: int
-    feedback_rounds: int = 0
+    limit: int = 0
+    seeds: int = 1
+    fresh: bool = False
+    worth: float = WORTH
+    command: str = ""
+    models: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Climbed:
+    """One strategy with the answers of each of its trainings."""
+
+    name: str
+    strategy: StrategySettings
+    standing: Standing
+    answered: tuple[Answered, ...]
+    scores: tuple[Scores, ...]
 
     @property
-    def texts(self) -> int:
-        """Number of texts of all splits."""
-        return sum(scores.texts for scores in self.scores.values())
-
-    @property
-    def texts_per_second(self) -> float:
-        """Texts a second over all splits, without loading."""
-        return self.texts / self.seconds if self.seconds else 0.0
-
-    @property
-    def invalid(self) -> int:
-        """Answers of all splits that were no JSON array of strings."""
-        return sum(scores.invalid.count for scores in self.scores.values())
-
-    @property
-    def hallucinated(self) -> int:
-        """Answered words of all splits that do not stand in their text."""
-        return sum(scores.hallucinated.count for scores in self.scores.values())
-
-    def to_json(self) -> dict[str, Any]:
-        """The row as one object."""
-        return {
-            "strategy": self.strategy,
-            "model": self.model,
-            "feedback_rounds": self.feedback_rounds,
-            "splits": {name: scores.to_json() for name, scores in self.scores.items()},
-            "invalid": self.invalid,
-            "hallucinated": self.hallucinated,
-            "seconds": round(self.seconds, 3),
-            "texts_per_second": round(self.texts_per_second, 3),
-            "peak_bytes": self.peak_bytes,
-        }
+    def counts(self) -> list[Sequence[Counts]]:
+        return [one.per_text for one in self.scores]
 
 
-def measure(
-    extractor: Extractor,
-    splits: Mapping[str, Sequence[Example]],
+def run(
+    space: Workspace,
+    settings: Settings,
+    names: Sequence[str],
+    split: str = "dev",
+    wish: Wish | None = None,
     *,
-    on_progress: Callable[[int], None] | None = None,
-) -> Rung:
-    """Run a strategy over labeled splits and score it. The gold never reaches the strategy.
+    on_progress: Progress | None = None,
+    on_note: Callable[[str], None] | None = None,
+) -> LadderResult:
+    """Measure the strategies on a split of the workspace, write the result and return it.
 
-    One text is asked before the clock starts, so that what loads on first use is not counted.
+    Answers are kept text by text: a ladder that was killed goes on where it was, and what has been
+    answered under the same conditions is not asked again. Raises UserError for unknown strategies,
+    models that are not there, splits without labels and while another ladder is at work.
     """
-    predictions: dict[str, list[Prediction]] = {}
-    done = 0
+    wish = wish or Wish()
+    strategies = {name: find_strategy(settings.strategies, name) for name in dict.fromkeys(names)}
+    with _alone(space):
+        texts, problems, seen, labels = _material(space, split, wish.limit)
+        opener = Opener(settings, space)
+        ingredients = Ingredients(space, settings, texts)
+        canonical = Canonical(space)
+        climbed = []
+        for name, strategy in strategies.items():
+            found = []
+            for model in seed_models(strategy, settings, space, wish.seeds):
+                one = strategy.model_copy(update={"model": model})
+                found.append(
+                    answers(
+                        space, opener, ingredients, name, one, texts,
+                        fresh=wish.fresh, on_progress=on_progress,
+                    )
+                )  # fmt: skip
+            scores = tuple(_scored(texts, one, seen, canonical) for one in found)
+            stands = standing(strategy, settings, space, labels=labels)
+            climbed.append(_Climbed(name, strategy, stands, tuple(found), scores))
+        for note in dict.fromkeys(opener.notes):
+            if on_note is not None:
+                on_note(note)
+        result = _result(space, split, texts, climbed, problems, canonical, wish)
+        _write(space, result)
+        _index(space, result)
+    return result
 
-    def heard(count: int) -> None:
-        if on_progress is not None:
-            on_progress(done + count)
 
-    with peak_memory() as memory:
-        warm = [Example(e.id, e.text) for found in splits.values() for e in found[:1]][:1]
-        list(extractor.extract(warm))
-        started = time.perf_counter()
-        for name, examples in splits.items():
-            bare = [Example(example.id, example.text) for example in examples]
-            predictions[name] = list(extractor.extract(bare, on_progress=heard))
-            done += len(bare)
-        seconds = time.perf_counter() - started
-    scores = {name: score(examples, predictions[name]) for name, examples in splits.items()}
-    models = {p.model for found in predictions.values() for p in found if p.model}
-    return Rung(
-        extractor.name,
-        next(iter(models), ""),
-        scores,
-        seconds,
-        memory.peak,
-        extractor.strategy.feedback_rounds,
+def _material(
+    space: Workspace, split: str, limit: int
+) -> tuple[list[Example], tuple[str, ...], set[str], tuple[str, int]]:
+    """The labeled texts of the split, what is wrong with them, and what training has seen."""
+    if not space.corpus_path.exists():
+        raise UserError(
+            _("This workspace has no labeled texts yet: `kwtui data import FILE` brings them.")
+        )
+    with Corpus.open(space.corpus_path, readonly=True) as corpus:
+        texts = list(corpus.examples(split))
+        if not texts:
+            known = ", ".join(name for name in corpus.splits() if name) or "-"
+            message = _(
+                "The split {split} holds no labeled text. Label some, or name another split; there "
+                "are: {known}."
+            )
+            raise UserError(message.format(split=split, known=known))
+        problems = gold_problems(corpus, split, texts)
+        train = training_examples(corpus)
+        labels = (labels_digest(train), len(train))
+        return spread(texts, limit), problems, seen_surfaces(corpus), labels
+
+
+def _scored(
+    texts: Sequence[Example], answered: Answered, seen: set[str], canonical: Canonical
+) -> Scores:
+    words = {k.surface for example in texts for k in example.keywords}
+    words |= {k.surface for p in answered.predictions for k in p.keywords}
+    return score(texts, answered.predictions, seen=seen, canonical=canonical.of(words))
+
+
+class Canonical:
+    """Canonical forms of surfaces, looked up in the workspace's glossary where there is one."""
+
+    def __init__(self, space: Workspace) -> None:
+        self._known: dict[str, str] = {}
+        self._asked: set[str] = set()
+        self._glossary: Glossary | None = None
+        if space.glossary_path.exists():
+            from glossary.store import Glossary
+
+            self._glossary = Glossary.open(space.glossary_path)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a glossary at all."""
+        return self._glossary is not None
+
+    def of(self, words: set[str]) -> dict[str, str]:
+        """The canonical form of each of these words that the glossary has."""
+        if self._glossary is None:
+            return {}
+        for word in words - self._asked:
+            term = self._glossary.lookup(word)
+            if term is not None:
+                self._known[word] = term.canonical
+        self._asked |= words
+        return self._known
+
+    def lacks(self, words: set[str]) -> set[str]:
+        """Those of the words that the glossary does not know."""
+        return words - self.of(words).keys()
+
+
+def _result(
+    space: Workspace,
+    split: str,
+    texts: Sequence[Example],
+    climbed: Sequence[_Climbed],
+    problems: tuple[str, ...],
+    canonical: Canonical,
+    wish: Wish,
+) -> LadderResult:
+    order = sorted(climbed, key=lambda one: (one.standing.rung, one.standing.effort))
+    rows = [_row(space, split, texts, one) for one in order]
+    deltas = _deltas(order, rows)
+    rows = [replace(row, delta=deltas.get(row.strategy)) for row in rows]
+    by_name = {one.name: one for one in order}
+    facts = Facts(
+        texts=tuple(texts),
+        lacking=canonical.lacks if canonical.is_there else None,
+        missed=_missed(texts, rows, by_name),
+        gain=lambda one, other: _gain(by_name[one], by_name[other]),
+        worth=wish.worth,
+        sealed=split != "dev",
+    )
+    return LadderResult(
+        split=split,
+        texts=len(texts),
+        rows=tuple(rows),
+        advice=tuple(advise(rows, facts)),
+        gold_problems=problems,
+        versions=environment_note(),
+        commands=(wish.command,) if wish.command else (),
+        test_uses=count_use(space, split),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def spread(examples: Sequence[Example], limit: int) -> list[Example]:
-    """At most `limit` examples at equal distances, the same each time; 0 means all."""
-    if limit <= 0 or limit >= len(examples):
-        return list(examples)
-    return [examples[index * len(examples) // limit] for index in range(limit)]
+def _row(space: Workspace, split: str, texts: Sequence[Example], one: _Climbed) -> RungResult:
+    first = one.answered[0]
+    interval = seeded_interval(one.counts)
+    predictions = [p for answered in one.answered for p in answered.predictions]
+    seconds = sorted(p.seconds for p in predictions)
+    stands = one.standing
+    gpu = [a.costs.gpu_peak_bytes for a in one.answered if a.costs.gpu_peak_bytes is not None]
+    return RungResult(
+        strategy=one.name,
+        rung=stands.rung,
+        label=one.name,
+        model=first.costs.model,
+        split=split,
+        texts=len(texts),
+        scores=summed(one.scores),
+        f1_low=interval.low,
+        f1_high=interval.high,
+        delta=None,
+        texts_per_second=len(seconds) / sum(seconds) if sum(seconds) else 0.0,
+        latency_p50=_quantile(seconds, 0.5),
+        latency_p95=_quantile(seconds, 0.95),
+        peak_bytes=max(a.costs.peak_bytes for a in one.answered),
+        gpu_peak_bytes=max(gpu) if gpu else None,
+        training_seconds=stands.training_seconds,
+        gpu_hours=stands.gpu_hours,
+        labeled_examples=stands.labeled_examples,
+        epochs=stands.epochs,
+        prompt_tokens=sum(p.prompt_tokens for p in predictions) / len(predictions),
+        effort=stands.effort,
+        seeds=len(one.answered),
+        key=first.key,
+        predictions=str(first.path.relative_to(space.root)),
+    )
 
 
-class PeakMemory:
-    """The highest resident memory of this process, in bytes, seen so far."""
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
-    def __init__(self) -> None:
-        import psutil
 
-        self._process = psutil.Process()
-        self._end = threading.Event()
-        self.peak = 0
-        self.look()
+def _gain(one: _Climbed, other: _Climbed) -> Delta:
+    found = seeded_difference(one.counts, other.counts)
+    ends = (found.interval.low, found.interval.high)
+    return Delta(one.name, found.value, *ends, found.p_value, found.p_value)
 
-    def look(self) -> None:
-        """Take one sample."""
-        self.peak = max(self.peak, self._process.memory_info().rss)
 
-    def watch(self) -> None:
-        """Sample until `end`."""
-        while not self._end.wait(SAMPLED):
-            self.look()
+def _deltas(order: Sequence[_Climbed], rows: Sequence[RungResult]) -> dict[str, Delta]:
+    """Each strategy against the best one of the rung below, p-values corrected over all (Holm)."""
+    found: dict[str, Delta] = {}
+    scored = {row.strategy: row.scores.f1 for row in rows}
+    for one in order:
+        lower = [other for other in order if other.standing.rung < one.standing.rung]
+        if not lower or one.standing.rung == CONTROL:
+            continue
+        top = max(other.standing.rung for other in lower)
+        below = [other for other in lower if other.standing.rung == top]
+        best = max(below, key=lambda other: scored[other.name])
+        found[one.name] = _gain(best, one)
+    corrected = holm({name: delta.p for name, delta in found.items()})
+    return {name: replace(delta, p_corrected=corrected[name]) for name, delta in found.items()}
 
-    def end(self) -> None:
-        """Stop `watch`."""
-        self._end.set()
+
+def _missed(
+    texts: Sequence[Example], rows: Sequence[RungResult], climbed: Mapping[str, _Climbed]
+) -> dict[str, set[str]]:
+    """The gold words that each strategy missed somewhere."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        words: set[str] = set()
+        predictions = climbed[row.strategy].answered[0].predictions
+        for example, prediction in zip(texts, predictions, strict=True):
+            got = {keyword.surface for keyword in prediction.keywords}
+            words |= {k.surface for k in example.keywords} - got
+        found[row.strategy] = words
+    return found
+
+
+def count_use(space: Workspace, split: str) -> int:
+    """Put on record that the split was scored; how often the test split has been."""
+    with Corpus.open(space.corpus_path) as corpus, corpus.transaction():
+        uses: dict[str, int] = json.loads(corpus.value(USES, "{}"))
+        uses[split] = int(uses.get(split, 0)) + 1
+        corpus.keep_value(USES, json.dumps(uses))
+    return int(uses.get("test", 0))
+
+
+def _write(space: Workspace, result: LadderResult) -> None:
+    path = result_file(space, result.split)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, json.dumps(result.to_json(), ensure_ascii=False, indent=1) + "\n")
+
+
+def _index(space: Workspace, result: LadderResult) -> None:
+    """The mistakes of each text, so that the pane and the report open at once."""
+    from engines.evaluation.errors_index import open_index
+
+    with Corpus.open(space.corpus_path, readonly=True) as corpus:
+        for row in result.rows:
+            open_index(space, space.root / row.predictions, result.split, corpus)
 
 
 @contextmanager
-def peak_memory() -> Iterator[PeakMemory]:
-    """Watch this process's memory while the block runs."""
-    memory = PeakMemory()
-    watcher = threading.Thread(target=memory.watch, daemon=True)
-    watcher.start()
+def _alone(space: Workspace) -> Iterator[None]:
+    """One ladder at a time in a workspace."""
+    folder = space.reports / "ladder"
     try:
-        yield memory
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        message = _("{path} cannot be written: {reason}.")
+        raise FailedError(message.format(path=folder, reason=error.strerror)) from None
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = _("A ladder is at work in this workspace already; wait until it has ended.")
+            raise UserError(message) from None
+        yield
     finally:
-        memory.end()
-        watcher.join()
-        memory.look()
+        os.close(handle)

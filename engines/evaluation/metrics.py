@@ -246,7 +246,8 @@ def score(
 
     `seen`: surfaces of the training keywords, for recall of seen and unseen terms. `key` maps a
     keyword to the form compared. `allow_missing` scores a text without prediction as an empty
-    answer. `canonical`: the canonical form of each surface that a glossary knows. Raises UserError where the two lists do not belong together.
+    answer. `canonical`: the canonical form of each surface that a glossary knows. Raises UserError
+    where the two lists do not belong together.
     """
     pairs = align(gold, pred, allow_missing=allow_missing)
     per_text = tuple(_sets(example, answer, key) for example, answer in pairs)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import sys
 import tempfile
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +17,11 @@ from glossary.errors import UserError
 from glossary.i18n import _
 from glossary.text import printable
 from kwtui import context, launch
+from kwtui.columns import table
 from kwtui.progress import Progress
 
 if TYPE_CHECKING:
-    from engines.evaluation.ladder import Rung
+    from engines.evaluation.measuring import Rung
     from engines.records import Example
 
 STRATEGIES = "dictionary,prompt,rag,rag-feedback"
@@ -57,7 +57,7 @@ def command(
     if prepare:
         return
     from engines.corpus.store import Corpus
-    from engines.evaluation.ladder import spread
+    from engines.evaluation.measuring import spread
     from engines.extraction.strategy import find_strategy
 
     context.name_workspace(space.root)
@@ -93,25 +93,6 @@ def report(rungs: Sequence[Rung], texts: dict[str, int]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows with columns of equal width on a terminal; the first column is left-aligned."""
-    widths = [max(cells(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(_padded(row, widths)).rstrip() for row in rows]
-
-
-def cells(text: str) -> int:
-    """Columns that `text` takes on a terminal: wide letters, such as Hangul, take two."""
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
-def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    gaps = [" " * (width - cells(cell)) for cell, width in zip(row, widths, strict=True)]
-    return [
-        cell + gap if not n else gap + cell
-        for n, (cell, gap) in enumerate(zip(row, gaps, strict=True))
-    ]
-
-
 def _header(texts: dict[str, int]) -> list[str]:
     scores = [name for split in texts for name in (f"{split} F1", "tp/fp/fn")]
     costs = [_("invalid"), _("invented"), _("texts/s"), _("peak MiB")]
@@ -136,7 +117,7 @@ def _row(rung: Rung, texts: dict[str, int]) -> list[str]:
 
 
 def _measured(name: str, splits: dict[str, list[Example]]) -> Rung:
-    from engines.evaluation.ladder import measure
+    from engines.evaluation.measuring import measure
     from engines.extraction.opening import Opener
 
     opener = Opener(context.settings(), context.workspace())

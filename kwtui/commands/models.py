@@ -16,7 +16,7 @@ from glossary.errors import UserError
 from glossary.i18n import _
 from glossary.text import printable
 from kwtui import context
-from kwtui.commands.demo import table
+from kwtui.columns import table
 from kwtui.progress import Progress
 
 if TYPE_CHECKING:

@@ -5,13 +5,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from engines.evaluation.ladder import measure, spread
+from engines.evaluation.measuring import measure, spread
 from engines.extraction.extractor import Extractor
 from engines.records import Example, ground
 from engines.settings import StrategySettings, load
 from engines.workspace import assets
 from glossary.store import Glossary
-from kwtui.commands.demo import cells, report, table
+from kwtui.columns import cells, table
+from kwtui.commands.demo import report
 from tests import tiny
 from tests.conftest import Run
 

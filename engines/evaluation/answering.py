@@ -1,0 +1,110 @@
+"""The answers of one strategy to the texts of a ladder: from disk as far as they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from engines.evaluation.kept import Costs, Kept
+from engines.evaluation.keys import Ingredients, key_of
+from engines.evaluation.measuring import peak_memory
+from engines.extraction.opening import Opener
+from engines.records import Example, Prediction
+from engines.settings import StrategySettings
+from engines.workspace import Workspace
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """All answers of one strategy, in the order of the texts. `asked`: those asked for just now."""
+
+    key: str
+    path: Path
+    predictions: tuple[Prediction, ...]
+    costs: Costs
+    asked: int = 0
+
+
+def cache_folder(space: Workspace) -> Path:
+    """Where answers are kept."""
+    return space.reports / "ladder" / "cache"
+
+
+def answers(
+    space: Workspace,
+    opener: Opener,
+    ingredients: Ingredients,
+    name: str,
+    strategy: StrategySettings,
+    texts: Sequence[Example],
+    *,
+    fresh: bool = False,
+    on_progress: Progress | None = None,
+) -> Answered:
+    """The answers of the strategy; what is not on disk yet is asked for and put there.
+
+    The gold never reaches the strategy. `on_progress` hears the name, texts done and texts in all.
+    """
+    made_of = ingredients.of(name, strategy)
+    key = key_of(made_of)
+    kept = Kept(cache_folder(space), key, made_of)
+    if fresh:
+        kept.drop()
+    found = kept.read(texts)
+    costs, before = kept.costs(), len(found)
+    if before < len(texts):
+        costs = _ask(opener, name, strategy, texts, found, kept, on_progress)
+    elif on_progress is not None:
+        on_progress(name, before, len(texts))
+    return Answered(key, kept.path, tuple(found), costs, len(texts) - before)
+
+
+def _ask(
+    opener: Opener,
+    name: str,
+    strategy: StrategySettings,
+    texts: Sequence[Example],
+    found: list[Prediction],
+    kept: Kept,
+    on_progress: Progress | None,
+) -> Costs:
+    before = kept.costs()
+    extractor = opener.extractor(name, model=strategy.model)
+    todo = [Example(example.id, example.text) for example in texts[len(found) :]]
+    with peak_memory() as memory, kept:
+        kept.write_costs(before)
+        # What loads on first use is no part of a text's time.
+        list(extractor.extract(todo[:1]))
+        _reset_gpu()
+        for prediction in extractor.extract(todo):
+            kept.append(prediction)
+            found.append(prediction)
+            if on_progress is not None:
+                on_progress(name, len(found), len(texts))
+    now = Costs(memory.peak, _gpu_peak(), model=extractor.model)
+    costs = before.merged(now)
+    if strategy.kind != "model":
+        costs = replace(costs, gpu_peak_bytes=None)
+    kept.write_costs(costs)
+    return costs
+
+
+def _reset_gpu() -> None:
+    import sys
+
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _gpu_peak() -> int | None:
+    """The most that this process had allocated on its GPU since the reset; None without one."""
+    import sys
+
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return None
+    return int(torch.cuda.max_memory_allocated())

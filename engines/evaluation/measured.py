@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from engines.evaluation.results import LadderResult
@@ -10,6 +11,18 @@ from engines.training.folder import replace_file
 from engines.workspace import Workspace
 from glossary.errors import FailedError
 from glossary.i18n import _
+
+_CURVE = "curve-"
+
+
+@dataclass(frozen=True, slots=True)
+class LearningCurve:
+    """F1 by number of labeled texts: (texts, F1, low, high), as measured and as fitted."""
+
+    strategy: str
+    words: str
+    points: tuple[tuple[float, float, float, float], ...]
+    fit: tuple[tuple[float, float, float, float], ...] = ()
 
 
 def result_file(space: Workspace, split: str) -> Path:
@@ -39,7 +52,34 @@ def _damaged(path: Path, reason: str) -> FailedError:
 
 def measured_splits(space: Workspace) -> list[str]:
     """The splits that have a result, by name."""
-    return sorted(path.stem for path in (space.reports / "ladder").glob("*.json"))
+    return sorted(
+        path.stem for path in (space.reports / "ladder").glob("*.json") if _is_result(path)
+    )
+
+
+def _is_result(path: Path) -> bool:
+    """Whether a file of the folder is the result of the split that it is named after."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return bool("rows" in values and values["split"] == path.stem)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def read_curve(space: Workspace, split: str) -> LearningCurve | None:
+    """The learning curve measured on a split, None where there is none that can be read."""
+    path = result_file(space, f"{_CURVE}{split}")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        points = tuple(
+            (float(p["examples"]), float(p["f1"]), float(p["low"]), float(p["high"]))
+            for p in values["points"]
+        )
+        fit = tuple((float(n), float(f), float(a), float(b)) for n, f, a, b in values["fit"])
+        words = (str(values.get("strategy", "")), str(values.get("words", "")))
+        return LearningCurve(*words, points, fit)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def mark_stale(space: Workspace, split: str) -> bool:

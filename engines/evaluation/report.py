@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engines.corpus.core import Core
+from engines.corpus.gold import seen_surfaces
 from engines.corpus.moving import looks, moves
 from engines.corpus.statistics import SplitCounts, by_split
 from engines.corpus.store import Corpus
@@ -22,7 +23,7 @@ from engines.evaluation.comparing import (
     strategy_errors,
 )
 from engines.evaluation.errors_index import ErrorIndex, open_index
-from engines.evaluation.measured import read_result
+from engines.evaluation.measured import LearningCurve, read_curve, read_result
 from engines.evaluation.report_html import page
 from engines.evaluation.report_markdown import document
 from engines.evaluation.results import LadderResult, RungResult
@@ -62,6 +63,7 @@ class ReportData:
     groups: Mapping[str, tuple[Group, ...]] = field(default_factory=dict)
     examples: tuple[ComparedText, ...] = ()
     losses: tuple[LossCurve, ...] = ()
+    curve: LearningCurve | None = None
     splits: Mapping[str, SplitCounts] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
     cards: Mapping[str, str] = field(default_factory=dict)
@@ -84,6 +86,7 @@ def gather(space: Workspace, split: str, folders: Sequence[Path | str]) -> Repor
         space.root.name,
         result,
         losses=loss_curves(space),
+        curve=read_curve(space, split),
         cards={name: text for name, text in cards.items() if text},
         sealed=split in SEALED,
     )
@@ -180,11 +183,12 @@ def _examples(
     files = (indexes[first.strategy].path, indexes[second.strategy].path)
     names = (first.strategy, second.strategy)
     found = compare(space, corpus, result.split, names, files)
+    seen = seen_surfaces(corpus)
     texts: list[ComparedText] = []
     for verdict in (WON, LOST, BOTH_WRONG):
         rows = found.select(Wanted(verdict))
         step = max(1, len(rows) // EXAMPLES)
-        texts += found.read(corpus, rows[::step][:EXAMPLES])
+        texts += found.read(corpus, rows[::step][:EXAMPLES], seen)
     return tuple(texts)
 
 

@@ -18,7 +18,14 @@ from engines.evaluation.report_svg import (
     forest,
     scatter,
 )
-from engines.evaluation.report_table import caption, details, parts, rows
+from engines.evaluation.report_table import (
+    caption,
+    cost_columns,
+    details,
+    found_columns,
+    parts,
+    rows,
+)
 from engines.evaluation.report_words import facts, group_names, headline, verdict_names
 from glossary.i18n import _, language
 from glossary.text import printable
@@ -39,14 +46,14 @@ body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 60rem; color: var(
   background: var(--paper); font: 16px/1.55 system-ui, "Noto Sans KR", sans-serif; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
 h3 { font-size: 1rem; margin: 1.5rem 0 .5rem; }
-p, li { max-width: 46rem; } .soft, caption, .tick { color: var(--soft); fill: var(--soft); }
+p, li { max-width: 46rem; } .soft, .tick { color: var(--soft); fill: var(--soft); }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .88rem; }
-th, td { padding: .3rem .6rem; text-align: right; white-space: nowrap;
+th, td { padding: .3rem .5rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--rule); font-variant-numeric: tabular-nums; }
 th:first-child, td:first-child { text-align: left; }
 thead th { border-bottom: 2px solid var(--ink); }
 tbody tr:nth-child(even) { background: var(--band); }
-caption { caption-side: bottom; text-align: left; padding-top: .5rem; white-space: normal; }
+.wide { margin: .75rem 0; }
 svg { width: 100%; height: auto; max-width: 46rem; display: block; }
 .label, .tick { font: 13px system-ui, "Noto Sans KR", sans-serif; } .label { fill: var(--ink); }
 .tick { font-size: 12px; } .grid { stroke: var(--rule); } .bar { stroke-width: 3; }
@@ -110,13 +117,16 @@ def _body(data: ReportData) -> list[str]:
 
 
 def _ladder(data: ReportData) -> str:
-    titles, cells = rows(data.result)
     stale = [row.stale for row in data.result.rows]
-    body = []
-    for number, line in enumerate(cells):
-        kind = ' class="bad"' if stale[number] else ""
-        body.append(f"<tr{kind}>{''.join(f'<td>{_e(cell)}</td>' for cell in line)}</tr>")
-    return _table(titles, body, caption(data.result))
+    found = []
+    for known in (found_columns(), cost_columns()):
+        titles, cells = rows(data.result, known)
+        body = []
+        for number, line in enumerate(cells):
+            kind = ' class="bad"' if stale[number] else ""
+            body.append(f"<tr{kind}>{''.join(f'<td>{_e(cell)}</td>' for cell in line)}</tr>")
+        found.append(_table(titles, body))
+    return "".join(found) + f'<p class="soft">{_e(caption(data.result))}</p>'
 
 
 def _detailed(data: ReportData) -> list[str]:
@@ -127,11 +137,10 @@ def _detailed(data: ReportData) -> list[str]:
     return found
 
 
-def _table(titles: Sequence[str], body: Sequence[str], note: str = "") -> str:
+def _table(titles: Sequence[str], body: Sequence[str]) -> str:
     head = "".join(f"<th>{_e(title)}</th>" for title in titles)
-    under = f"<caption>{_e(note)}</caption>" if note else ""
     return (
-        f'<div class="wide"><table>{under}<thead><tr>{head}</tr></thead>'
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
 
@@ -149,6 +158,15 @@ def _plots(data: ReportData) -> list[str]:
     if spots:
         title, axis = _("F1 against cost"), _("milliseconds a text, logarithmic")
         found += [f"<h3>{_e(title)}</h3>", scatter(spots, title, axis, lambda v: f"{v:g}")]
+    if data.curve is not None:
+        title = _("F1 by number of labeled texts, {strategy}")
+        title = title.format(strategy=printable(data.curve.strategy))
+        band = [(n, low, high) for n, _f1, low, high in data.curve.fit]
+        fitted = Line(_("fitted"), [(p[0], p[1]) for p in data.curve.fit], band, dashed=True)
+        measured = Line(_("measured"), [(p[0], p[1]) for p in data.curve.points])
+        shown = [line for line in (measured, fitted) if line.points]
+        found += [f"<h3>{_e(title)}</h3>", curves(shown, title, _("labeled texts"))]
+        found.append(f"<p>{_e(data.curve.words)}</p>")
     for curve in data.losses:
         title = _("Loss of the run {name}").format(name=printable(curve.run))
         lines = [Line(_("training"), curve.train), Line("dev", curve.dev, dashed=True)]

@@ -33,6 +33,8 @@ def document(data: ReportData) -> str:
     if result.advice:
         found += [_section(_("Advice")), _list(result.advice)]
     found += [_section(_("Strategies")), markdown(result), _md(caption(result))]
+    if data.curve is not None:
+        found.append(_md(data.curve.words))
     notes = [f"{row.label or row.strategy}: {row.note}" for row in result.rows if row.note]
     if notes:
         found.append(_list(notes))

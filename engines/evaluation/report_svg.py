@@ -166,7 +166,7 @@ def _curve(line: Line, index: int, place: Callable[[float, float], str]) -> list
     path = " ".join(place(x, y) for x, y in finite)
     dash = ' stroke-dasharray="5 4"' if line.dashed else ""
     parts.append(f'<polyline points="{path}" class="s{index % COLORS} curve"{dash}/>')
-    if len(finite) <= 40:
+    if not line.band and len(finite) <= 40:
         for x, y in finite:
             across, down = place(x, y).split(",")
             parts.append(f'<circle cx="{across}" cy="{down}" r="2.5" class="c{index % COLORS}"/>')

@@ -59,6 +59,16 @@ def columns() -> list[tuple[str, Cell]]:
     ]
 
 
+def found_columns() -> list[tuple[str, Cell]]:
+    """What each strategy finds."""
+    return columns()[:9]
+
+
+def cost_columns() -> list[tuple[str, Cell]]:
+    """What each strategy costs."""
+    return [columns()[0], *columns()[9:]]
+
+
 def details() -> list[tuple[str, Cell]]:
     """The scores beside the headline."""
     return [

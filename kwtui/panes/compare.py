@@ -20,6 +20,7 @@ from kwtui.widgets.lines import Lines
 
 if TYPE_CHECKING:
     from engines.evaluation.comparing import Wanted
+    from engines.evaluation.measured import LearningCurve
     from engines.evaluation.results import LadderResult, RungResult
     from kwtui.panes.compare_view import CompareView
     from kwtui.services.compare import Opened, Pair
@@ -44,6 +45,7 @@ class ComparePane(Sending, Pane):
         super().__init__()
         self.split = DEV
         self.result: LadderResult | None = None
+        self.curve: LearningCurve | None = None
         self.pair: Pair | None = None
         self.opened: Opened | None = None
         self.looks = 0
@@ -128,7 +130,8 @@ class ComparePane(Sending, Pane):
 
     async def read(self) -> None:
         """Read the last ladder of the split and open the comparison of its pair."""
-        self.result = await self.bench.work(self._load)
+        found = await self.bench.work(self._load)
+        self.result, self.curve = found or (None, None)
         self._stamp = self._mark()
         self._pick()
         await self._compare()
@@ -136,10 +139,11 @@ class ComparePane(Sending, Pane):
             if view is not self.view:
                 view.changed()
 
-    def _load(self) -> LadderResult | None:
-        from engines.evaluation.measured import read_result
+    def _load(self) -> tuple[LadderResult | None, LearningCurve | None]:
+        from engines.evaluation.measured import read_curve, read_result
 
-        return read_result(self.bench.workspace, self.split)
+        space = self.bench.workspace
+        return read_result(space, self.split), read_curve(space, self.split)
 
     def _mark(self) -> int:
         path = self.bench.workspace.reports / "ladder" / f"{self.split}.json"

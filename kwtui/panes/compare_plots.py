@@ -14,17 +14,19 @@ from glossary.i18n import _
 from glossary.text import printable
 from kwtui.panes.compare_view import CompareView
 from kwtui.themes import KEY, MUTED
-from kwtui.widgets.line_chart import STYLES, Grid
+from kwtui.widgets.line_chart import STYLES, Curve, Grid, Plot, Point
+from kwtui.widgets.line_chart import drawn as drawn_plot
 from kwtui.widgets.lines import Lines
-from kwtui.widgets.span_editor import drawn
+from kwtui.widgets.span_editor import drawn, wrapped
 
 if TYPE_CHECKING:
+    from engines.evaluation.measured import LearningCurve
     from engines.evaluation.results import RungResult
     from kwtui.panes.compare import ComparePane
     from kwtui.services.compare import Opened
 
 _MARKS = "123456789abcdefghijklmnopqrstuvwxyz"
-_FIGURES = ("scores", "cost", "mistakes")
+_FIGURES = ("scores", "cost", "mistakes", "curve")
 
 
 class PlotsView(CompareView, can_focus=True):
@@ -56,6 +58,7 @@ class PlotsView(CompareView, can_focus=True):
             "scores": _("F1 with its 95 % interval over texts"),
             "cost": _("F1 against seconds a text (each line ten times as slow)"),
             "mistakes": _("Mistakes of both strategies by kind"),
+            "curve": _("F1 by number of labeled texts: o measured, * fitted, its interval thick"),
         }
         self.query_one("#figure-title", Lines).show(
             [Content.styled(f" {titles[self.figure]}", "b")]
@@ -66,8 +69,10 @@ class PlotsView(CompareView, can_focus=True):
             lines.show(intervals(rows, width, plain=plain))
         elif self.figure == "cost":
             lines.show(costs(rows, width, height, plain=plain))
-        else:
+        elif self.figure == "mistakes":
             lines.show(mistakes(self.pane.opened, width, plain=plain))
+        else:
+            lines.show(learning(self.pane.curve, width, height, plain=plain))
 
     def on_resize(self, event: events.Resize) -> None:
         """Fit the new size."""
@@ -189,6 +194,28 @@ def mistakes(opened: Opened | None, width: int, *, plain: bool = False) -> list[
             bar = Content.styled(letters[number] * cells, STYLES[number])
             found.append(Content.assemble(" ", (name, KEY), gap, bar, f" {group.count:,}"))
     return found
+
+
+def learning(
+    curve: LearningCurve | None, width: int, height: int, *, plain: bool = False
+) -> list[Content]:
+    """F1 against labeled texts, as measured and as fitted, and what more labels would bring."""
+    if curve is None or not curve.points:
+        said = _("No learning curve has been measured yet: `kwtui ladder --curve`.")
+        return [Content.styled(f" {said}", MUTED)]
+    words = printable(curve.words)
+    told = [Content(f" {words[row.start : row.end].strip()}") for row in wrapped(words, width - 2)]
+    measured = [Point(n, f1, low, high) for n, f1, low, high in curve.points]
+    fitted = [Point(n, f1, low, high) for n, f1, low, high in curve.fit]
+    every = [point.x for point in (*measured, *fitted)]
+    plot = Plot(
+        [Curve(fitted, "*", STYLES[1]), Curve(measured, "o", STYLES[0])],
+        min(every),
+        max(every),
+        number=lambda value: f"{value:.2f}",
+    )
+    chart = drawn_plot(plot, width, max(4, height - len(told) - 1), ascii_only=plain)
+    return [*chart, Content(""), *told]
 
 
 def _fit(name: str, most: int) -> Content:

@@ -15,7 +15,7 @@ import pytest
 
 from engines.corpus.moving import record_look
 from engines.corpus.store import Corpus
-from engines.evaluation.measured import mark_stale, read_result
+from engines.evaluation.measured import mark_stale, measured_splits, read_result
 from engines.evaluation.report import ReportData, gather, write_report
 from engines.evaluation.report_svg import Line, Spot, bars, curves, forest, scatter
 from engines.evaluation.report_table import FORMATS, table
@@ -24,7 +24,7 @@ from engines.workspace import Workspace
 from glossary import i18n
 from glossary.errors import FailedError, UserError
 from kwtui.startup import CATALOGUES
-from tests.ladders import TEXTS, fill, write
+from tests.ladders import TEXTS, fill, write, write_curve
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>'\"&|`$_{\\"
 BROWSER = next(
@@ -132,6 +132,13 @@ def test_what_a_report_says(workspace: Workspace) -> None:
     assert '<mark class="missed">노인</mark>' in page
     assert '<mark class="extra">의약품</mark>' in page
     assert "stale" not in text
+    write_curve(workspace)
+    assert measured_splits(workspace) == ["dev", "test"]
+    write_report(workspace, "dev", [])
+    page = page_path.read_text(encoding="utf-8")
+    harmless(page)
+    assert page.count("<svg") == 4
+    assert "2,000 more: +4.1 points" in page
     mark_stale(workspace, "dev")
     write_report(workspace, "dev", [])
     assert "stale" in text_path.read_text(encoding="utf-8")

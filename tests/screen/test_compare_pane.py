@@ -17,7 +17,7 @@ from kwtui.panes.compare_errors import ErrorsView
 from kwtui.panes.compare_table import TableView
 from kwtui.panes.compare_texts import TextsView
 from kwtui.panes.dataset import DatasetPane
-from tests.ladders import TEXTS, fill, write
+from tests.ladders import TEXTS, fill, write, write_curve
 from tests.screen.conftest import Stage, perform
 
 PLAYS = Path(__file__).with_name("plays")
@@ -37,6 +37,7 @@ async def opened(stage: Stage) -> ComparePane:
 
 def test_the_table_the_texts_the_mistakes_and_the_plots(space: Workspace) -> None:
     fill(space)
+    write_curve(space)
 
     async def story(stage: Stage) -> None:
         pane = await opened(stage)
@@ -83,6 +84,9 @@ def test_the_table_the_texts_the_mistakes_and_the_plots(space: Workspace) -> Non
         assert "1 dictionary" in stage.text
         await stage.press("f")
         assert "josa attached" in stage.text
+        await stage.press("f")
+        assert "2,000 more: +4.1 points" in stage.text
+        assert "5,900" in stage.text
 
     perform(story, space)
 

@@ -63,7 +63,7 @@ class Ingredients:
         self._space = space
         self._settings = settings
         self._texts = texts_digest(texts)
-        self._stamps = _Stamps(space.reports / "ladder" / "files.json")
+        self._stamps = _Stamps(space.reports / "ladder" / "state" / "files.json")
 
     def of(self, name: str, strategy: StrategySettings) -> dict[str, Any]:
         """Everything that the answers of the strategy depend on, as one object."""

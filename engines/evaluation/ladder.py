@@ -7,14 +7,16 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engines.corpus.gold import seen_surfaces
 from engines.corpus.store import Corpus
 from engines.evaluation.advice import Facts, advise
 from engines.evaluation.answering import Answered, answers
+from engines.evaluation.curve import Curve
 from engines.evaluation.goldcheck import gold_problems
 from engines.evaluation.keys import Ingredients, environment_note
 from engines.evaluation.measured import result_file
@@ -22,6 +24,7 @@ from engines.evaluation.measuring import spread
 from engines.evaluation.metrics import Counts, Scores, score
 from engines.evaluation.results import Delta, LadderResult, RungResult
 from engines.evaluation.rungs import CONTROL, Standing, seed_models, standing
+from engines.evaluation.sending import SEALED
 from engines.evaluation.significance import holm, seeded_difference, seeded_interval
 from engines.evaluation.summing import summed
 from engines.extraction.learned import labels_digest, training_examples
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 # A gain smaller than this share of F1 does not pay for a higher rung.
 WORTH = 0.02
 USES = "ladder_uses"
+DEV = "dev"
 
 Progress = Callable[[str, int, int], None]
 
@@ -50,7 +54,8 @@ class Wish:
 
     `limit`: texts at most, evenly spread; 0: all. `seeds`: trainings of each taught strategy that
     are scored where their models exist. `fresh`: answer again what was answered before. `worth`:
-    the gain in F1 that pays for a rung. `command`: the line that repeats it.
+    the gain in F1 that pays for a rung. `command`: the line that repeats it. `file`: where the
+    result is written instead of the split's own.
     """
 
     limit: int = 0
@@ -58,7 +63,9 @@ class Wish:
     fresh: bool = False
     worth: float = WORTH
     command: str = ""
-    models: Mapping[str, str] = field(default_factory=dict)
+    file: Path | None = None
+    curve: Curve | None = None
+    tokens: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +124,7 @@ def run(
             if on_note is not None:
                 on_note(note)
         result = _result(space, split, texts, climbed, problems, canonical, wish)
-        _write(space, result)
+        _write(wish.file or result_file(space, split), result)
         _index(space, result)
     return result
 
@@ -206,7 +213,9 @@ def _result(
         missed=_missed(texts, rows, by_name),
         gain=lambda one, other: _gain(by_name[one], by_name[other]),
         worth=wish.worth,
-        sealed=split != "dev",
+        sealed=split in SEALED,
+        curve=wish.curve,
+        tokens=wish.tokens,
     )
     return LadderResult(
         split=split,
@@ -253,7 +262,14 @@ def _row(space: Workspace, split: str, texts: Sequence[Example], one: _Climbed) 
         seeds=len(one.answered),
         key=first.key,
         predictions=str(first.path.relative_to(space.root)),
+        note=_note(split, stands),
     )
+
+
+def _note(split: str, stands: Standing) -> str:
+    if split == DEV and stands.method in ("lora", "qlora", "full", "tokenizer"):
+        return _("Its best checkpoint was chosen on dev, so its F1 here is a little flattered.")
+    return ""
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:
@@ -306,8 +322,7 @@ def count_use(space: Workspace, split: str) -> int:
     return int(uses.get("test", 0))
 
 
-def _write(space: Workspace, result: LadderResult) -> None:
-    path = result_file(space, result.split)
+def _write(path: Path, result: LadderResult) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, json.dumps(result.to_json(), ensure_ascii=False, indent=1) + "\n")
 

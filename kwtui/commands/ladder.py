@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -14,10 +15,15 @@ from glossary.i18n import _
 from glossary.text import printable
 from kwtui import context
 from kwtui.columns import table
+from kwtui.commands import _ladder_more
 from kwtui.progress import Progress
 
 if TYPE_CHECKING:
+    from engines.evaluation.climbing import Training
+    from engines.evaluation.ladder import Wish
     from engines.evaluation.results import LadderResult, RungResult
+    from engines.settings import Settings
+    from engines.workspace import Workspace
 
 DEFAULT = "dictionary,crf,prompt,rag"
 
@@ -42,26 +48,129 @@ def command(
     fresh: bool = typer.Option(
         False, "--fresh", help=_("Ask again what was answered before, such as a changed server.")
     ),
+    missing: bool = typer.Option(
+        False, "--train-missing", help=_("Train lora, qlora, sft and tokenizer where missing.")
+    ),
+    base: str = typer.Option(
+        "kw-mini", "--base", metavar="MODEL", help=_("The model that is taught.")
+    ),
+    changes: list[str] = typer.Option(
+        [], "--set", metavar="KEY=VALUE", help=_("Change a value of the recipes; may be repeated.")
+    ),
+    curve: str = typer.Option(
+        "", "--curve", metavar="NAME", help=_("F1 of this strategy against labeled texts.")
+    ),
+    sweep: str = typer.Option(
+        "",
+        "--sweep",
+        metavar="FIELD=A,B",
+        help=_("The strategies named with each value of a field, such as shots=0,2,4 or lora.r."),
+    ),
+    search: int = typer.Option(
+        0, "--search", min=0, metavar="CALLS", help=_("Search a better prompt on dev texts.")
+    ),
     as_json: bool = typer.Option(False, "--json", help=_("The result as JSON on stdout.")),
 ) -> None:
     """Measure strategies side by side and say which one to use. Killed, it goes on where it was."""
-    from engines.evaluation.ladder import Wish, run
+    from engines.evaluation.climbing import Training
+    from engines.evaluation.ladder import Wish
+    from engines.training.recipe import parse_changes
 
     space = context.need_workspace()
-    settings = context.settings()
-    names = named(strategies) if strategies else standard(set(settings.strategies))
-    line = ["kwtui", "ladder", "--split", split, "--strategies", ",".join(names)]
-    line += ["--limit", str(limit)] if limit else []
-    line += ["--seeds", str(seeds)] if seeds > 1 else []
-    wish = Wish(limit, seeds, fresh, worth, shlex.join(line))
+    names = named(strategies) if strategies else standard(space, base)
+    training = Training(base, seeds, parse_changes(changes))
+    wish = Wish(limit, seeds, fresh, worth, command_line(names, split, limit, seeds, base))
     with Lines() as lines:
-        result = run(
-            space, settings, names, split, wish, on_progress=lines.update, on_note=lines.say
+        if search:
+            _search(space, names, search, lines, as_json)
+            return
+        settings = _ladder_more.train(
+            space, context.settings(), names, training, lines, missing=missing
         )
+        if curve:
+            wish = _curve(space, settings, curve, split, wish, training, lines)
+        result = _run(space, settings, names, split, sweep, wish, training, lines)
     if as_json:
         sys.stdout.write(json.dumps(result.to_json(), ensure_ascii=False, indent=1) + "\n")
         return
     sys.stdout.write(printable(report(result)) + "\n")
+
+
+def _run(
+    space: Workspace,
+    settings: Settings,
+    names: list[str],
+    split: str,
+    sweep: str,
+    wish: Wish,
+    training: Training,
+    lines: Lines,
+) -> LadderResult:
+    from engines.evaluation.ladder import run
+
+    if sweep:
+        return _ladder_more.sweep(space, settings, names, sweep, split, wish, training, lines)
+    return run(space, settings, names, split, wish, on_progress=lines.update, on_note=lines.say)
+
+
+def _curve(
+    space: Workspace,
+    settings: Settings,
+    name: str,
+    split: str,
+    wish: Wish,
+    training: Training,
+    lines: Lines,
+) -> Wish:
+    """Measure the curve, say it, and let the advice read it."""
+    from engines.evaluation.curving import measure_curve
+
+    found = measure_curve(
+        space,
+        settings,
+        name,
+        split,
+        limit=wish.limit,
+        training=training,
+        on_progress=lines.update,
+        on_note=lines.say,
+    )
+    lines.say("\n".join(_ladder_more.curve_lines(found)))
+    return replace(wish, curve=found)
+
+
+def _search(space: Workspace, names: list[str], calls: int, lines: Lines, as_json: bool) -> None:
+    """Search a prompt for one strategy and print the section that uses it."""
+    from engines.evaluation.search import search
+
+    if len(names) != 1:
+        raise UserError(_("Name the one strategy whose prompt is searched: --strategies prompt."))
+    settings = context.settings()
+    found = search(space, settings, names[0], calls, on_progress=lines.update)
+    values = _ladder_more.searched_values(settings, found)
+    if as_json:
+        document: dict[str, Any] = {
+            "f1": found.best.f1,
+            "gain": found.gain,
+            "p": found.p,
+            "calls": found.calls,
+        }
+        document["strategy"] = values
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+        return
+    for line in _ladder_more.search_lines(found):
+        lines.say(line)
+    if found.best.changes:
+        sys.stdout.write(_ladder_more.section(found, values))
+
+
+def command_line(names: list[str], split: str, limit: int, seeds: int, base: str) -> str:
+    """The command that measures the same again."""
+    line = ["kwtui", "ladder", "--split", split, "--strategies", ",".join(names)]
+    line += ["--limit", str(limit)] if limit else []
+    line += ["--seeds", str(seeds)] if seeds > 1 else []
+    line += ["--base", base] if base != "kw-mini" else []
+    return shlex.join(line)
 
 
 def named(strategies: str) -> list[str]:
@@ -72,11 +181,22 @@ def named(strategies: str) -> list[str]:
     return names
 
 
-def standard(known: set[str]) -> list[str]:
-    """The strategies that are measured when none is named: controls, prompt, rag, trained ones."""
-    from engines.evaluation.climbing import TRAINED
+def standard(space: Workspace, base: str) -> list[str]:
+    """What is measured when nothing is named: controls, prompt, rag, and what was trained."""
+    from engines.evaluation.climbing import TRAINED, model_name
+    from engines.models.registry import resolve
 
-    return [name for name in (*DEFAULT.split(","), *TRAINED) if name in known]
+    settings = context.settings()
+    names = [name for name in DEFAULT.split(",") if name in settings.strategies]
+    for name in TRAINED:
+        strategy = settings.strategies.get(name)
+        try:
+            model = strategy.model if strategy else model_name(name, base)
+            resolve(model, settings.model_folders(space.root))
+        except UserError:
+            continue
+        names.append(name)
+    return names
 
 
 class Lines:

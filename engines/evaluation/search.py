@@ -1,0 +1,201 @@
+"""Prompts chosen by their score on dev: few-shot examples, definitions, instructions.
+
+Bootstrap few-shot with random search, as DSPy's BootstrapFewShotWithRandomSearch does it (Khattab
+et al. 2023, arXiv:2310.03714), on the project's own Extractor: the strategy answers training texts,
+those that it got right become candidates for examples in its prompt, random prompts are made of
+them, and the dev texts choose. Test texts are never read.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engines.corpus.splits import TRAIN
+from engines.corpus.store import Corpus
+from engines.evaluation.measuring import spread
+from engines.evaluation.metrics import Counts, score
+from engines.evaluation.significance import f1_difference, f1_interval
+from engines.extraction.opening import Opener
+from engines.extraction.strategy import find_strategy
+from engines.records import Example
+from engines.settings import CaseSettings, Settings, StrategySettings
+from engines.workspace import Workspace
+from glossary.errors import UserError
+from glossary.i18n import _
+
+DEV = "dev"
+MOST_SHOTS = 4
+BATCH = 40
+POOL = 60
+# Longer texts make poor examples: they fill the prompt.
+LONGEST = 200
+INSTRUCTIONS: Mapping[str, tuple[str, ...]] = {
+    "ko": (
+        "",
+        "글에 그대로 나오는 키워드만 골라 JSON 배열로 답하세요.",
+        "글의 핵심 전문 용어를 빠짐없이 찾아 JSON 배열로 답하세요. 조사는 빼세요.",
+    ),
+    "en": (
+        "",
+        "Copy only the keywords that stand in the text, as a JSON array.",
+        "Find every technical term of the text, exactly as written, and answer with a JSON array.",
+    ),
+}
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One prompt: what it changes of the strategy, its F1 on so many dev texts."""
+
+    changes: Mapping[str, Any]
+    f1: float
+    texts: int
+    counts: tuple[Counts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The best prompt beside the strategy as it was, on the same dev texts.
+
+    `calls`: texts that were answered in all; `p`: of the gain, before any correction: the winner of
+    many is flattered, so the ladder has to confirm it on other texts.
+    """
+
+    strategy: str
+    best: Tried
+    before: Tried
+    low: float
+    high: float
+    gain: float
+    p: float
+    calls: int
+    tried: tuple[Tried, ...]
+
+
+def search(
+    space: Workspace,
+    settings: Settings,
+    name: str,
+    budget: int,
+    *,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+) -> Found:
+    """The best prompt for the strategy under a budget of answered texts.
+
+    Raises UserError where the budget does not do for two prompts, the strategy asks no model, or
+    train or dev hold no labels.
+    """
+    strategy = find_strategy(settings.strategies, name)
+    if strategy.kind != "model":
+        raise UserError(_("The strategy {name} asks no model: there is no prompt to search."))
+    train, dev = _texts(space)
+    asked = _Asked(Opener(settings, space), settings, name, budget, on_progress)
+    some = spread(dev, BATCH)
+    rounds = (budget - min(POOL, len(train))) // len(some)
+    if rounds < 3:
+        message = _("A search needs at least {least} calls here.")
+        raise UserError(message.format(least=min(POOL, len(train)) + 3 * len(some)))
+    generator = random.Random(seed)
+    pool = asked.right_ones(strategy, spread(train, min(POOL, len(train))))
+    before = asked.tried(strategy, {}, some)
+    tried = [before]
+    # A third of what is left is for judging the finalists on more texts.
+    for _number in range(max(1, (rounds - 1) * 2 // 3)):
+        changes = _drawn(strategy, pool, generator)
+        if any(one.changes == changes for one in tried):
+            continue
+        tried.append(asked.tried(strategy, changes, some))
+    finalists = sorted(tried, key=lambda one: -one.f1)[:2]
+    more = spread(dev, max(len(some), asked.left // 3))
+    judged = [asked.tried(strategy, one.changes, more) for one in finalists]
+    first = asked.tried(strategy, {}, more)
+    best = max([*judged, first], key=lambda one: one.f1)
+    interval = f1_interval(best.counts)
+    gain = f1_difference(first.counts, best.counts)
+    return Found(
+        name, best, first, interval.low, interval.high, gain.value, gain.p_value,
+        asked.calls, tuple(tried),
+    )  # fmt: skip
+
+
+def _texts(space: Workspace) -> tuple[list[Example], list[Example]]:
+    if not space.corpus_path.exists():
+        raise UserError(_("A search needs labeled texts in the splits train and dev."))
+    with Corpus.open(space.corpus_path, readonly=True) as corpus:
+        train = [e for e in corpus.examples(TRAIN, settled=True) if len(e.text) <= LONGEST]
+        dev = list(corpus.examples(DEV))
+    if not train or not dev:
+        raise UserError(_("A search needs labeled texts in the splits train and dev."))
+    return train, dev
+
+
+class _Asked:
+    """Answers to prompts, counted."""
+
+    def __init__(
+        self,
+        opener: Opener,
+        settings: Settings,
+        name: str,
+        budget: int,
+        on_progress: Progress | None,
+    ) -> None:
+        self._opener, self._settings, self._name = opener, settings, name
+        self._budget, self._heard = budget, on_progress
+        self.calls = 0
+
+    @property
+    def left(self) -> int:
+        return max(0, self._budget - self.calls)
+
+    def _counts(self, strategy: StrategySettings, texts: Sequence[Example]) -> tuple[Counts, ...]:
+        known = {**self._settings.strategies, self._name: strategy}
+        self._opener.use(self._settings.model_copy(update={"strategies": known}))
+        extractor = self._opener.extractor(self._name)
+        bare = [Example(example.id, example.text) for example in texts]
+        predictions = []
+        for prediction in extractor.extract(bare):
+            predictions.append(prediction)
+            self.calls += 1
+            if self._heard is not None:
+                self._heard(self._name, min(self.calls, self._budget), self._budget)
+        return score(texts, predictions).per_text
+
+    def tried(
+        self, strategy: StrategySettings, changes: Mapping[str, Any], texts: Sequence[Example]
+    ) -> Tried:
+        """The prompt with these changes, scored."""
+        counts = self._counts(strategy.model_copy(update=dict(changes)), texts)
+        return Tried(changes, sum(counts, Counts()).f1, len(texts), counts)
+
+    def right_ones(self, strategy: StrategySettings, texts: Sequence[Example]) -> list[Example]:
+        """Training texts that the strategy answers rightly; where these are few, the nearest."""
+        counts = self._counts(strategy, texts)
+        ranked = sorted(zip(counts, texts, strict=True), key=lambda pair: -pair[0].f1)
+        return [example for _counts, example in ranked[: max(8, len(ranked) // 4)]]
+
+
+def _drawn(
+    strategy: StrategySettings, pool: Sequence[Example], generator: random.Random
+) -> dict[str, Any]:
+    """A random prompt: some examples of the pool, an instruction, the definitions or none."""
+    changes: dict[str, Any] = {}
+    shots = generator.randint(0, min(MOST_SHOTS, len(pool)))
+    if shots:
+        chosen = generator.sample(list(pool), shots)
+        changes["cases"] = [
+            CaseSettings(text=e.text, keywords=[k.surface for k in e.keywords]) for e in chosen
+        ]
+        changes["shots"], changes["shots_choice"] = shots, "fixed"
+    instruction = generator.choice(INSTRUCTIONS[strategy.language])
+    if instruction:
+        changes["instruction"] = instruction
+    if strategy.definitions and generator.random() < 0.5:
+        changes["definitions"] = {}
+    return changes

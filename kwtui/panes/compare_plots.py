@@ -58,7 +58,7 @@ class PlotsView(CompareView, can_focus=True):
             "scores": _("F1 with its 95 % interval over texts"),
             "cost": _("F1 against seconds a text (each line ten times as slow)"),
             "mistakes": _("Mistakes of both strategies by kind"),
-            "curve": _("F1 by number of labeled texts: o measured, * fitted, its interval thick"),
+            "curve": _("F1 by number of labeled texts: o measured, * fitted, - its interval"),
         }
         self.query_one("#figure-title", Lines).show(
             [Content.styled(f" {titles[self.figure]}", "b")]
@@ -206,10 +206,17 @@ def learning(
     words = printable(curve.words)
     told = [Content(f" {words[row.start : row.end].strip()}") for row in wrapped(words, width - 2)]
     measured = [Point(n, f1, low, high) for n, f1, low, high in curve.points]
-    fitted = [Point(n, f1, low, high) for n, f1, low, high in curve.fit]
+    fitted = [Point(n, f1, f1, f1) for n, f1, _low, _high in curve.fit]
+    below = [Point(n, low, low, low) for n, _f1, low, _high in curve.fit]
+    above = [Point(n, high, high, high) for n, _f1, _low, high in curve.fit]
     every = [point.x for point in (*measured, *fitted)]
     plot = Plot(
-        [Curve(fitted, "*", STYLES[1]), Curve(measured, "o", STYLES[0])],
+        [
+            Curve(below, "-", MUTED),
+            Curve(above, "-", MUTED),
+            Curve(fitted, "*", STYLES[1]),
+            Curve(measured, "o", STYLES[0]),
+        ],
         min(every),
         max(every),
         number=lambda value: f"{value:.2f}",

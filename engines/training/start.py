@@ -32,7 +32,7 @@ def complete(recipe: Recipe, settings: Settings, workspace: Workspace | None, ba
     file is not there, and where there is nothing to train on.
     """
     if isinstance(recipe, ScratchRecipe):
-        return _complete_scratch(recipe, base)
+        return _complete_scratch(recipe, base, settings)
     from engines.extraction.strategy import find_strategy
     from engines.models.registry import check_folder, is_adapter, resolve
 
@@ -91,13 +91,17 @@ def _absolute(source: Any, base: Path) -> Any:
     return source.model_copy(update={"file": str(path)})
 
 
-def _complete_scratch(recipe: ScratchRecipe, base: Path) -> ScratchRecipe:
+def _complete_scratch(recipe: ScratchRecipe, base: Path, settings: Settings) -> ScratchRecipe:
     sources = [_absolute(source, base) for source in recipe.data.sources]
     changes: dict[str, Any] = {"sources": sources}
     for name in ("kinds", "exclude_terms"):
         if value := getattr(recipe.data, name):
             changes[name] = str((base / value).absolute())
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update=changes)})
+    how = recipe.optimisation
+    if not how.threads and settings.training.threads:
+        how = how.model_copy(update={"threads": settings.training.threads})
+    data = recipe.data.model_copy(update=changes)
+    return recipe.model_copy(update={"data": data, "optimisation": how})
 
 
 def prepare(recipe: Recipe, path: Path, workspace: Workspace | None) -> RunFolder:

@@ -9,7 +9,7 @@ from pathlib import Path
 from engines.evaluation.results import LadderResult
 from engines.training.folder import replace_file
 from engines.workspace import Workspace
-from glossary.errors import FailedError
+from glossary.errors import FailedError, UserError
 from glossary.i18n import _
 
 _CURVE = "curve-"
@@ -43,6 +43,36 @@ def read_result(space: Workspace, split: str) -> LadderResult | None:
         return LadderResult.from_json(values)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from None
+
+
+def inside(space: Workspace, relative: str) -> Path:
+    """A file of the workspace; UserError for a name that leads out of it.
+
+    A result may have been handed over by someone, and names the files that are read.
+    """
+    path = (space.root / relative).resolve()
+    if not path.is_relative_to(space.root.resolve()):
+        sentence = _("{path} lies outside the workspace; run the ladder again.")
+        raise UserError(sentence.format(path=relative))
+    return path
+
+
+def pair_of(result: LadderResult, first: str = "", second: str = "") -> tuple[str, str]:
+    """Which two of at least two strategies are compared where not both are named.
+
+    The second is the one with the highest F1; the first what its gain was measured against, else
+    the one before it in the table. A name that was not measured counts as none.
+    """
+    rows = {row.strategy: row for row in result.rows}
+    names = list(rows)
+    if second not in rows:
+        others = [row for row in rows.values() if row.strategy != first]
+        second = max(others, key=lambda row: row.scores.f1).strategy
+    if first not in rows or first == second:
+        delta, at = rows[second].delta, names.index(second)
+        before = names[at - 1] if at else names[1]
+        first = delta.against if delta is not None and delta.against in rows else before
+    return first, second
 
 
 def _damaged(path: Path, reason: str) -> FailedError:

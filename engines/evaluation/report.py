@@ -23,7 +23,13 @@ from engines.evaluation.comparing import (
     strategy_errors,
 )
 from engines.evaluation.errors_index import ErrorIndex, open_index
-from engines.evaluation.measured import LearningCurve, read_curve, read_result
+from engines.evaluation.measured import (
+    LearningCurve,
+    inside,
+    pair_of,
+    read_curve,
+    read_result,
+)
 from engines.evaluation.report_html import page
 from engines.evaluation.report_markdown import document
 from engines.evaluation.results import LadderResult, RungResult
@@ -159,7 +165,7 @@ def _indexes(
     """The mistakes of every strategy whose predictions are still there."""
     found = {}
     for row in rows:
-        path = space.root / row.predictions
+        path = inside(space, row.predictions)
         if row.predictions and path.is_file():
             found[row.strategy] = open_index(space, path, split, corpus)
     return found
@@ -176,12 +182,10 @@ def _examples(
     space: Workspace, corpus: Corpus, result: LadderResult, indexes: Mapping[str, ErrorIndex]
 ) -> tuple[ComparedText, ...]:
     """A few texts that the best strategy won, lost, and got wrong like the one below it."""
-    pair = best_pair(result)
-    if pair is None or not {row.strategy for row in pair} <= indexes.keys():
+    names = pair_of(result) if len(result.rows) > 1 else ("", "")
+    if not set(names) <= indexes.keys():
         return ()
-    first, second = pair
-    files = (indexes[first.strategy].path, indexes[second.strategy].path)
-    names = (first.strategy, second.strategy)
+    files = (indexes[names[0]].path, indexes[names[1]].path)
     found = compare(space, corpus, result.split, names, files)
     seen = seen_surfaces(corpus)
     texts: list[ComparedText] = []
@@ -190,17 +194,6 @@ def _examples(
         step = max(1, len(rows) // EXAMPLES)
         texts += found.read(corpus, rows[::step][:EXAMPLES], seen)
     return tuple(texts)
-
-
-def best_pair(result: LadderResult) -> tuple[RungResult, RungResult] | None:
-    """The rung with the highest F1 and what its gain is measured against; None for one rung."""
-    rows = {row.strategy: row for row in result.rows}
-    if len(rows) < 2:
-        return None
-    best = max(rows.values(), key=lambda row: row.scores.f1)
-    against = best.delta.against if best.delta is not None else ""
-    others = [row for row in rows.values() if row.strategy != best.strategy]
-    return rows.get(against, others[-1]), best
 
 
 def _sources(corpus: Core) -> tuple[str, ...]:

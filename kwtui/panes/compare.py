@@ -21,7 +21,7 @@ from kwtui.widgets.lines import Lines
 if TYPE_CHECKING:
     from engines.evaluation.comparing import Wanted
     from engines.evaluation.measured import LearningCurve
-    from engines.evaluation.results import LadderResult, RungResult
+    from engines.evaluation.results import LadderResult
     from kwtui.panes.compare_view import CompareView
     from kwtui.services.compare import Opened, Pair
     from kwtui.services.messages import Progress
@@ -164,20 +164,15 @@ class ComparePane(Sending, Pane):
 
     def _pick(self) -> None:
         """The pair of the last time where it was measured, else the best rung and the one below."""
+        from engines.evaluation.measured import pair_of
         from kwtui.services.compare import Pair
 
-        rows = {row.strategy: row for row in self.result.rows} if self.result else {}
-        if len(rows) < 2:
+        if self.result is None or len(self.result.rows) < 2:
             self.pair = None
             return
-        first, second = self._names
-        if second not in rows:
-            second = max(rows.values(), key=lambda row: row.scores.f1).strategy
-        if first not in rows or first == second:
-            first = _below(rows, second)
-        self._names = (first, second)
-        files = (rows[first].predictions, rows[second].predictions)
-        self.pair = Pair(self.split, first, files[0], second, files[1])
+        files = {row.strategy: row.predictions for row in self.result.rows}
+        first, second = self._names = pair_of(self.result, *self._names)
+        self.pair = Pair(self.split, first, files[first], second, files[second])
 
     async def choose(self, *, first: str = "", second: str = "") -> None:
         """Compare other strategies; the other side gives way where both would be one."""
@@ -332,15 +327,6 @@ class ComparePane(Sending, Pane):
             self._names = (str(pair[0]), str(pair[1]))
         if state.get("verdict") in VERDICTS:
             self.wanted = replace(self.wanted, verdict=str(state["verdict"]))
-
-
-def _below(rows: dict[str, RungResult], second: str) -> str:
-    """The rung that a rung's gain was measured against, else the one before it in the table."""
-    delta, names = rows[second].delta, list(rows)
-    if delta is not None and delta.against in rows and delta.against != second:
-        return delta.against
-    at = names.index(second)
-    return names[at - 1] if at else names[1]
 
 
 def _titles() -> dict[str, str]:

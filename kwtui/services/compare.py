@@ -12,6 +12,7 @@ from engines.corpus.moving import looks, settled_position, would_move
 from engines.corpus.session import annotator_name, open_corpus
 from engines.corpus.store import Corpus
 from engines.evaluation.comparing import ComparedText, Comparison, Summary, Wanted, compare
+from engines.evaluation.measured import inside
 from engines.evaluation.sending import (
     SEALED,
     Sent,
@@ -154,13 +155,13 @@ class CompareService:
         if self._kept is not None and self._kept[:2] == (pair, position):
             return self._kept[2]
         assert self._workspace is not None
-        root = self._workspace.root
+        space = self._workspace
 
         def progress(done: int, total: int) -> None:
             task.check()
             task.progress(_("Comparing texts"), done, total)
 
-        files = (_inside(root, pair.first_file), _inside(root, pair.second_file))
+        files = (inside(space, pair.first_file), inside(space, pair.second_file))
         names = (pair.first, pair.second)
         found = compare(self._workspace, corpus, pair.split, names, files, on_progress=progress)
         self._kept = (pair, position, found)
@@ -189,15 +190,6 @@ class CompareService:
         if self._workspace is None or not self._workspace.corpus_path.exists():
             raise UserError(_("The corpus has no texts yet: `kwtui data import FILE` adds some."))
         return self._workspace.corpus_path
-
-
-def _inside(root: Path, relative: str) -> Path:
-    """A file of the workspace; a result handed over by someone names no other."""
-    path = (root / relative).resolve()
-    if not path.is_relative_to(root.resolve()):
-        sentence = _("{path} lies outside the workspace; run the ladder again.")
-        raise UserError(sentence.format(path=relative))
-    return path
 
 
 def _sealed(text: ComparedText) -> ComparedText:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from textual import on
@@ -17,7 +18,8 @@ from glossary.text import printable
 from kwtui.commands._runs_text import comparison
 from kwtui.panes.base import Pane
 from kwtui.panes.monitor_actions import RunActions
-from kwtui.panes.monitor_feed import Feed, View, Wish, folded
+from kwtui.panes.monitor_feed import Feed, View, Wish
+from kwtui.panes.monitor_log import LogActions
 from kwtui.panes.monitor_view import (
     FIGURES,
     columns,
@@ -35,10 +37,12 @@ from kwtui.widgets.record_table import Cell, Column, RecordTable
 
 VIEWS = ("curves", "samples", "log", "machine", "compare")
 TICK, HIDDEN_TICKS = 1.0, 5
+# Of the time at most this share goes into looking, however many runs there are.
+SHARE = 0.05
 SMOOTHING = (0.0, 0.6, 0.9)
 
 
-class MonitorPane(RunActions, Pane):
+class MonitorPane(RunActions, LogActions, Pane):
     """The list of runs, what the chosen one is doing, and one of five views of it."""
 
     pane_id = "monitor"
@@ -49,13 +53,12 @@ class MonitorPane(RunActions, Pane):
         self.found = View()
         self.figure, self.zoom, self.shift, self.smoothing = "loss", 1, 0.0, 0
         self.bell = True
-        self.words = ""
         self._feed: Feed | None = None
         self._looking = False
         self._again = False
         self._ticks = 0
+        self._rest_until = 0.0
         self._listed: list[tuple[Cell, ...]] | None = None
-        self._log: tuple[str, ...] = ()
 
     def compose(self) -> ComposeResult:
         """The views' names; the list; values and the view in front beneath or beside it."""
@@ -77,13 +80,13 @@ class MonitorPane(RunActions, Pane):
                 with VerticalScroll(id="view-compare", can_focus=False):
                     yield Static("", id="compare-text")
                 yield Lines(id="view-machine")
-                yield RecordTable([Column("")], self._log_lines, id="view-log", empty="-")
+                yield RecordTable([Column("")], self.log_lines, id="view-log", empty="-")
 
     def on_mount(self) -> None:
         """Begin to look."""
         super().on_mount()
         self._feed = Feed(self.bench.workspace)
-        self._show(self.wish.view)
+        self.show_view(self.wish.view)
         self.set_interval(TICK, self._tick)
 
     def shown(self) -> None:
@@ -119,7 +122,8 @@ class MonitorPane(RunActions, Pane):
 
     def _tick(self) -> None:
         self._ticks += 1
-        if self.display or self._ticks % HIDDEN_TICKS == 0:
+        due = self.display or self._ticks % HIDDEN_TICKS == 0
+        if due and time.monotonic() >= self._rest_until:
             self.look()
 
     def look(self) -> None:
@@ -133,8 +137,10 @@ class MonitorPane(RunActions, Pane):
     async def _look(self) -> None:
         assert self._feed is not None
         try:
-            before = self.found
+            before, start = self.found, time.monotonic()
             self.found = await asyncio.to_thread(self._feed.look, self.wish)
+            now = time.monotonic()
+            self._rest_until = now + (now - start) / SHARE - TICK
             if self.is_mounted:
                 self._ring(before)
                 self.draw()
@@ -170,9 +176,6 @@ class MonitorPane(RunActions, Pane):
         rows = self.found.rows[offset : offset + limit]
         return [list_line(row, self.wish.marked) for row in rows]
 
-    def _log_lines(self, offset: int, limit: int) -> list[tuple[Cell, ...]]:
-        return [(line,) for line in self._log[offset : offset + limit]]
-
     def draw(self) -> None:
         """Bring everything up to the last look."""
         self._draw_list()
@@ -188,7 +191,7 @@ class MonitorPane(RunActions, Pane):
             page = Content("") if chosen is None else samples_page(chosen)
             self.query_one("#samples-text", Static).update(page)
         elif self.wish.view == "log":
-            self._draw_log()
+            self.draw_log()
         elif self.wish.view == "machine":
             lines = machine_lines(self.found, width, ascii_only=plain)
             self.query_one("#view-machine", Lines).show(lines)
@@ -263,17 +266,6 @@ class MonitorPane(RunActions, Pane):
             words = legend(chosen, figure, weight)
             legends.show([Content.styled(" " + printable(words), MUTED)])
 
-    def _draw_log(self) -> None:
-        table = self.query_one("#view-log", RecordTable)
-        found = self.found.chosen.log if self.found.chosen else ()
-        lines = tuple(folded(found, table.scrollable_content_region.width - 3))
-        follow = table.cursor >= table.count - 1
-        if lines != self._log:
-            self._log = lines
-            table.reload(len(lines))
-            if follow:
-                table.cursor = len(lines) - 1
-
     @on(RecordTable.Highlighted, "#runs")
     def _run_chosen(self, event: RecordTable.Highlighted) -> None:
         if event.row < len(self.found.rows):
@@ -284,7 +276,8 @@ class MonitorPane(RunActions, Pane):
 
     # Views
 
-    def _show(self, view: str) -> None:
+    def show_view(self, view: str) -> None:
+        """Bring a view to the front."""
         self.wish.view = view
         for name in VIEWS:
             self.query_one(f"#view-{name}").display = name == view
@@ -300,7 +293,7 @@ class MonitorPane(RunActions, Pane):
         self._step(-1)
 
     def _step(self, step: int) -> None:
-        self._show(VIEWS[(VIEWS.index(self.wish.view) + step) % len(VIEWS)])
+        self.show_view(VIEWS[(VIEWS.index(self.wish.view) + step) % len(VIEWS)])
         target = "#view-log" if self.wish.view == "log" else "#runs"
         self.query_one(target).focus()
         self.look()
@@ -345,33 +338,6 @@ class MonitorPane(RunActions, Pane):
         self.bell = not self.bell
         self.bench.say(_("The bell is on.") if self.bell else _("The bell is off."))
 
-    def action_search(self) -> None:
-        """Look for words in the log, from its end."""
-        from kwtui.widgets.dialogs import AskScreen
-
-        def accepted(typed: str | None) -> None:
-            if typed:
-                self.words = typed
-                self._find(len(self._log))
-
-        self._show("log")
-        self.query_one("#view-log").focus()
-        self.look()
-        self.app.push_screen(AskScreen(_("Search the log"), self.words), accepted)
-
-    def action_again(self) -> None:
-        """The place found before this one."""
-        if self.words and self.wish.view == "log":
-            self._find(self.query_one("#view-log", RecordTable).cursor)
-
-    def _find(self, before: int) -> None:
-        wanted = self.words.casefold()
-        for at in range(before - 1, -1, -1):
-            if wanted in self._log[at].casefold():
-                self.query_one("#view-log", RecordTable).cursor = at
-                return
-        self.bench.say(_("'{words}' is not in the log.").format(words=self.words))
-
     # State
 
     def state(self) -> dict[str, Any]:
@@ -392,5 +358,5 @@ class MonitorPane(RunActions, Pane):
         if state.get("figure") in FIGURES:
             self.figure = str(state["figure"])
         if state.get("view") in VIEWS:
-            self._show(str(state["view"]))
+            self.show_view(str(state["view"]))
         self.bell = state.get("bell") is not False

@@ -107,11 +107,18 @@ class TrainJob:
 
     async def _launch(self, done: Callable[[Launched], object], terms: dict[str, Any]) -> None:
         try:
+            await self._make_room()
             launched: Launched = await self._ask("launch", **terms)
         except UserError as error:
             self._pane.bench.warn(error.sentence, "error")
             return
         done(launched)
+
+    async def _make_room(self) -> None:
+        """Let the model go that the extract pane holds, where the run is to use the same GPU."""
+        found = self.found.preflight if self.found else None
+        if found is not None and any(device.index is not None for device in found.devices):
+            await self._pane.bench.host("extractor").unload()
 
     async def _ask(self, method: str, **more: Any) -> Any:
         form = self._pane.form

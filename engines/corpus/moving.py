@@ -18,6 +18,8 @@ from engines.corpus.splits import HELD_OUT, TRAIN
 LOOK, MOVE, PROPOSE = "look", "move", "propose"
 # Kinds of events that change no label and no split.
 SILENT = (LOOK, PROPOSE)
+# Heads of changes whose texts have events of their own, and what concerns no text.
+_HEADS = ("edit", "undo", "redo", "guideline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,29 @@ def proposals(corpus: Core) -> list[Proposed]:
         one = Proposed(values["surface"], int(values["texts"]), values["example"])
         found.setdefault(one.surface, one)
     return list(found.values())
+
+
+def changed_texts(corpus: Core, split: str, since: int) -> list[str] | None:
+    """The texts of a split whose labels have changed after an event; None where more has.
+
+    An import, a split or a move may change which texts there are, and then nobody can tell.
+    """
+    known = (*SILENT, *_HEADS)
+    marks = ", ".join("?" * len(known))
+    with sentences(corpus.path):
+        more = corpus.db.execute(
+            f"SELECT 1 FROM events WHERE seq > ? AND text_key IS NULL AND kind NOT IN ({marks})"
+            " LIMIT 1",
+            (since, *known),
+        ).fetchone()
+        if more is not None:
+            return None
+        rows = corpus.db.execute(
+            "SELECT DISTINCT t.id FROM events e JOIN texts t ON t.key = e.text_key"
+            " WHERE e.seq > ? AND t.split = ?",
+            (since, split),
+        )
+        return [str(name) for (name,) in rows]
 
 
 def settled_position(corpus: Core) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from engines.corpus.gold import gold_of
 from engines.evaluation.errors import GROUPS, Error, errors_of
-from engines.evaluation.errors_index import ErrorIndex, Progress, gold_by_id, open_index
+from engines.evaluation.errors_index import ErrorIndex, Labels, Progress, open_index
 from engines.records import Keyword, Prediction
 from engines.workspace import Workspace
 from glossary.errors import FailedError
@@ -225,9 +225,10 @@ def compare(
 
     Raises FailedError where a file is missing or both have no text in common.
     """
-    gold = cache(lambda: gold_by_id(corpus, split))
+    labels = Labels(corpus, split)
     first, second = (
-        open_index(space, path, split, corpus, on_progress=on_progress, gold=gold) for path in files
+        open_index(space, path, split, corpus, on_progress=on_progress, labels=labels)
+        for path in files
     )
     found = Comparison(split, names, (first, second))
     if not found.texts:

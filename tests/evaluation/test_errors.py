@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engines.corpus.store import Corpus
@@ -22,7 +22,7 @@ from engines.evaluation.comparing import (
     compare,
 )
 from engines.evaluation.errors import errors_of
-from engines.evaluation.errors_index import gold_by_id, open_index
+from engines.evaluation.errors_index import Labels, open_index
 from engines.evaluation.metrics import score
 from engines.records import Example, Prediction, ground
 from engines.workspace import Workspace
@@ -182,6 +182,38 @@ def test_an_index_is_kept_and_made_anew_when_labels_change(workspace: Workspace)
         assert open_index(workspace, path, "dev", corpus).wrong.tolist() == [0]
 
 
+@given(st.lists(st.tuples(st.sampled_from("abcd"), pieces), max_size=6))
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_an_index_that_took_changes_in_is_the_one_made_anew(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[str, list[str]]]
+) -> None:
+    space = Workspace.create(tmp_path_factory.mktemp("space") / "w")
+    examples = filled(space)
+    texts = {example.id: example.text for example in examples}
+    path = write(space.reports / "one.jsonl", [(e, ["진통", "파스형", "없음"]) for e in examples])
+    with Corpus.open(space.corpus_path) as corpus:
+        open_index(space, path, "dev", corpus)
+        for name, words in changes:
+            corpus.set_labels(name, "me", ground(texts[name], words)[0])
+        if len(changes) > 2:
+            corpus.undo("me")
+        taken = open_index(space, path, "dev", corpus)
+        again = open_index(space, path, "dev", corpus)
+        for file in (space.reports / "ladder" / "errors").iterdir():
+            file.unlink()
+        anew = open_index(space, path, "dev", corpus)
+    for index in (taken, again):
+        assert index.wrong.tolist() == anew.wrong.tolist()
+        assert index.groups.tolist() == anew.groups.tolist()
+        entries = [
+            sorted(zip(one.rows.tolist(), one.kinds.tolist(), one.words, strict=True))
+            for one in (index, anew)
+        ]
+        assert entries[0] == entries[1]
+
+
 def test_a_line_that_is_still_written_is_left_out_and_a_broken_one_named(
     workspace: Workspace,
 ) -> None:
@@ -220,7 +252,7 @@ def test_a_comparison_agrees_with_the_scores_of_random_answers(workspace: Worksp
             for name in ("one", "other")
         ]
         found = opened(workspace, corpus, *files)
-        assert len(gold_by_id(corpus, "dev")) == 200
+        assert len(Labels(corpus, "dev").gold) == 200
         read = found.read(corpus, np.arange(200))
         for side, name in enumerate(("first", "second")):
             lines = files[side].read_text(encoding="utf-8").splitlines()

@@ -126,13 +126,17 @@ def _proof_table(proofs: Sequence[Proof]) -> list[str]:
         lines.append(
             f"| {proof.type} | {proof.size / 1e6:,.1f} MB "
             f"| {proof.same_tokens} of {proof.token_texts} texts "
-            f"| {proof.same_keywords} of {proof.keyword_texts} texts "
+            f"| {proof.same_keywords} of {proof.keyword_texts} texts{_ties(proof)} "
             f"| {proof.f1:.4f} | {proof.f1_model:.4f} | {proof.difference:+.4f} "
             f"| {proof.method} |"
         )
     measured = {"gold": "labels", "model": "the keywords of the model itself"}
     lines += ["", f"F1 against {measured[proofs[0].against]}."]
     return lines
+
+
+def _ties(proof: Proof) -> str:
+    return f" ({proof.ties} more part at a tie)" if proof.ties else ""
 
 
 def _ladder(workspace: Path | None, names: set[str]) -> tuple[str, ...]:

@@ -143,8 +143,11 @@ class LlamaCpp:
         *,
         max_new_tokens: int,
         on_progress: Callable[[int, int], None] | None = None,
-    ) -> list[Decoded]:
-        """The answers as `engines.extraction.decoding.Decoder` would give them, one at a time."""
+    ) -> list[tuple[Decoded, list[int]]]:
+        """The answers as `engines.extraction.decoding.Decoder` would give them, with their tokens.
+
+        One at a time: what is batched with a text must not change its answer.
+        """
         answers = []
         for request in requests:
             answers.append(self._answer(request, max_new_tokens))
@@ -170,13 +173,12 @@ class LlamaCpp:
         found: dict[str, Any] = values
         return found
 
-    def _answer(self, request: Request, limit: int) -> Decoded:
+    def _answer(self, request: Request, limit: int) -> tuple[Decoded, list[int]]:
         grammar = self._grammar(request) if request.constrained else ""
         raw, tokens, cut = self.complete(request.prompt_ids, limit, grammar=grammar)
         repaired = bool(grammar) and cut and not parse_answer(raw)[1]
-        return Decoded(
-            close_array(raw) if repaired else raw, len(tokens), cut, repaired, bool(grammar)
-        )
+        whole = close_array(raw) if repaired else raw
+        return Decoded(whole, len(tokens), cut, repaired, bool(grammar)), tokens
 
     def _grammar(self, request: Request) -> str:
         grammar = Grammar(request.text, request.allowed)

@@ -6,7 +6,9 @@ and compared with the adapter over its base, so that a lost or untied matrix is 
 
 from __future__ import annotations
 
+import logging as quiet
 import shutil
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +122,9 @@ def _merged(base: Path, adapter: Path | None, tokenizer: Any) -> tuple[Any, list
 
     bars: Any = logging
     bars.disable_progress_bar()
+    # It says at import which of its kernels for 4 bits it lacks; nothing here has 4 bits.
+    quiet.getLogger("bitsandbytes").setLevel(quiet.ERROR)
+    warnings.simplefilter("ignore", FutureWarning)
     try:
         model = load(base, device="cpu", dtype="float32").model
         if adapter is None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from engines.evaluation.metrics import score
 from engines.export.llamacpp import LlamaCpp, Method
+from engines.export.ties import NEAR, Judge
 from engines.records import Example, Prediction, ground
 from glossary.errors import FailedError, UserError
 from glossary.i18n import _
@@ -37,7 +38,8 @@ class Proof:
     """What was compared, and what came out.
 
     `same_tokens` of `token_texts` texts have the tokens of transformers, `same_keywords` of
-    `keyword_texts` the same keywords. `f1` and `f1_model` are micro F1 against `against`: "gold"
+    `keyword_texts` the same keywords; `ties` more (float32 only) part where the model's two best
+    tokens are within `ties.NEAR`. `f1` and `f1_model` are micro F1 against `against`: "gold"
     (labels) or "model" (the keywords of the full model, where nothing is labeled). `method` is
     how llama.cpp was held to the text. Texts a second, and bytes of the file.
     """
@@ -47,6 +49,7 @@ class Proof:
     same_tokens: int
     keyword_texts: int
     same_keywords: int
+    ties: int
     f1: float
     f1_model: float
     against: str
@@ -62,9 +65,11 @@ class Proof:
 
     @property
     def holds(self) -> bool:
-        """All tokens are the same, and in float32 all keywords too."""
+        """All tokens are the same, and in float32 all keywords too, but for ties."""
         tokens = self.same_tokens == self.token_texts
-        return tokens and (self.type != "f32" or self.same_keywords == self.keyword_texts)
+        return tokens and (
+            self.type != "f32" or self.same_keywords + self.ties == self.keyword_texts
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The fields, the difference and the verdict as a JSON object."""
@@ -102,12 +107,13 @@ class Prover:
         with LlamaCpp(path, context=min(context, 2 * _CONTEXT), threads=threads) as llama:
             same, first = self._tokens(llama, on_progress)
             started = time.perf_counter()
-            answers = llama.generate(
+            answered = llama.generate(
                 self._requests, max_new_tokens=limit, on_progress=_stage("keywords", on_progress)
             )
             seconds = time.perf_counter() - started
             method = llama.method()
-        theirs = [_words(r, a) for r, a in zip(self._requests, answers, strict=True)]
+        pairs = list(zip(self._requests, answered, strict=True))
+        theirs = [_words(request, answer) for request, (answer, _tokens) in pairs]
         ours = [_words(r, a) for r, a in zip(self._requests, expected, strict=True)]
         f1, f1_model, against = self._scores(ours, theirs)
         return Proof(
@@ -116,11 +122,12 @@ class Prover:
             same_tokens=same,
             keyword_texts=len(ours),
             same_keywords=sum(a == b for a, b in zip(ours, theirs, strict=True)),
+            ties=self._ties(kind, ours, theirs, [tokens for _answer, tokens in answered]),
             f1=f1,
             f1_model=f1_model,
             against=against,
             method=method,
-            texts_per_second=round(len(answers) / seconds, 2) if answers else 0.0,
+            texts_per_second=round(len(answered) / seconds, 2) if answered else 0.0,
             size=path.stat().st_size,
             first_difference=first or _difference(self._examples, ours, theirs),
         )
@@ -151,6 +158,23 @@ class Prover:
             if report is not None:
                 report(done, len(self._texts))
         return same, first
+
+    def _ties(
+        self,
+        kind: str,
+        ours: list[list[str]],
+        theirs: list[list[str]],
+        tokens: list[list[int]],
+    ) -> int:
+        if kind != "f32" or ours == theirs:
+            return 0
+        judge = Judge(self._loaded)
+        gaps = [
+            judge.gap(self._requests[n], tokens[n])
+            for n in range(len(ours))
+            if ours[n] != theirs[n]
+        ]
+        return sum(gap <= NEAR for gap in gaps)
 
     def _scores(self, ours: list[list[str]], theirs: list[list[str]]) -> tuple[float, float, str]:
         labeled = any(example.keywords for example in self._examples)

@@ -190,6 +190,8 @@ class Steps:
 
 def proof_lines(proofs: tuple[Proof, ...]) -> list[str]:
     """What came out of the proofs, as a table and a sentence."""
+    from engines.export.ties import NEAR
+
     if not proofs:
         return []
     head = [_("type"), _("size"), _("same tokens"), _("same keywords"), "F1", _("difference")]
@@ -207,7 +209,16 @@ def proof_lines(proofs: tuple[Proof, ...]) -> list[str]:
     gold = _("F1 against the labels; the model itself has {f1}.")
     own = _("F1 against the keywords of the model itself.")
     sentence = gold if proofs[0].against == "gold" else own
-    return [*table([head, *rows]), sentence.format(f1=f"{proofs[0].f1_model:.4f}")]
+    lines = [*table([head, *rows]), sentence.format(f1=f"{proofs[0].f1_model:.4f}")]
+    ties = sum(proof.ties for proof in proofs)
+    if ties:
+        tie = ngettext_(
+            "{count} text of f32 parts where the two best tokens lie within {near} logits.",
+            "{count} texts of f32 part where the two best tokens lie within {near} logits.",
+            ties,
+        )
+        lines.append(tie.format(count=ties, near=NEAR))
+    return lines
 
 
 def _order(

@@ -15,7 +15,7 @@ import pytest
 from engines.children import python_environment
 from engines.export.converter import compare_files, convert
 from engines.export.exporting import Order, export
-from engines.export.gguf import check, export_gguf
+from engines.export.gguf import export_gguf
 from engines.export.quantisation import tensor_types
 from engines.export.rope import llama3_factors
 from engines.export.staging import staged
@@ -23,7 +23,7 @@ from engines.settings import Settings
 from engines.workspace import assets
 from glossary.errors import FailedError, UserError
 from tests.export.shapes import write_shape
-from tests.tiny import edit_json, write_model
+from tests.tiny import edit_json
 
 
 def refuse(folder: Path, words: str, tmp_path: Path, kind: str = "f32") -> None:
@@ -35,19 +35,23 @@ def refuse(folder: Path, words: str, tmp_path: Path, kind: str = "f32") -> None:
 
 
 def test_a_vocabulary_of_another_size(tmp_path: Path) -> None:
-    folder = write_model(tmp_path / "m")
+    folder = write_shape("gemma3-every-third", tmp_path / "m")
     edit_json(folder / "config.json", vocab_size=9999)
     refuse(folder, "vocab_size 9999, the embedding has", tmp_path)
 
 
 def test_a_layer_too_few(tmp_path: Path) -> None:
-    folder = write_model(tmp_path / "m")
-    edit_json(folder / "config.json", num_hidden_layers=2, layer_types=["full_attention"] * 2)
+    folder = write_shape("gemma3-every-third", tmp_path / "m")
+    edit_json(
+        folder / "config.json",
+        num_hidden_layers=2,
+        layer_types=["sliding_attention"] * 2,
+    )
     refuse(folder, "no place for the tensor model.layers.2", tmp_path)
 
 
 def test_a_matrix_of_another_size(tmp_path: Path) -> None:
-    folder = write_model(tmp_path / "m")
+    folder = write_shape("gemma3-every-third", tmp_path / "m")
     edit_json(folder / "config.json", intermediate_size=65)
     refuse(folder, r"ffn_gate.weight is 64 x 32, and config.json asks for 65 x 32", tmp_path)
 
@@ -77,36 +81,37 @@ def test_what_llama_cpp_takes_for_granted(
 def test_a_pre_tokenizer_that_llama_cpp_does_not_know(tmp_path: Path) -> None:
     from tests.export.shapes import byte_level
 
-    folder = write_shape("qwen2", tmp_path / "m")
+    folder = write_shape("llama3", tmp_path / "m")
     made = byte_level(r"\p{L}+|\p{N}|[^\p{L}\p{N}]+", whole=False)
     made.save_pretrained(folder)
     refuse(folder, "does not know this tokenizer's way of splitting", tmp_path)
 
 
 def test_terms_beside_a_unigram_vocabulary(tmp_path: Path) -> None:
-    from transformers import AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = write_shape("llama-unigram", tmp_path / "m")
     tokenizer = AutoTokenizer.from_pretrained(str(folder))
     tokenizer.add_tokens(["병용금기"])
     tokenizer.save_pretrained(folder)
-    edit_json(folder / "config.json", vocab_size=0)
-    with pytest.raises(UserError):
-        check(folder)
+    model = AutoModelForCausalLM.from_pretrained(str(folder))
+    model.resize_token_embeddings(len(tokenizer))
+    model.save_pretrained(folder)
+    refuse(folder, "병용금기 was added beside the unigram vocabulary", tmp_path)
 
 
 def test_another_architecture_and_an_adapter(tmp_path: Path, adapter: Path) -> None:
-    folder = write_model(tmp_path / "m")
+    folder = write_shape("gemma3-every-third", tmp_path / "m")
     edit_json(folder / "config.json", model_type="gpt2", architectures=["GPT2LMHeadModel"])
     refuse(folder, "gpt2 cannot be exported", tmp_path)
     refuse(adapter, "kwtui export merge", tmp_path)
-    refuse(write_model(tmp_path / "n"), "Unknown type q3", tmp_path, "q3")
+    refuse(write_shape("qwen3", tmp_path / "n"), "Unknown type q3", tmp_path, "q3")
 
 
 def test_numbers_that_are_not_finite(tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
-    folder = write_model(tmp_path / "m")
+    folder = write_shape("gemma3-every-third", tmp_path / "m")
     weights = load_file(folder / "model.safetensors")
     weights["model.norm.weight"][0] = float("nan")
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
@@ -241,7 +246,7 @@ def test_the_users_converter_is_run_and_compared(base: Path, tmp_path: Path) -> 
     export_gguf(base, tmp_path / "other.gguf", "q8_0")
     different = compare_files(made, tmp_path / "other.gguf").different
     assert "token_embd.weight: F16 / Q8_0" in different
-    with pytest.raises(UserError, match="no folder of llama.cpp|No folder of llama.cpp"):
+    with pytest.raises(UserError, match="No folder of llama"):
         convert(base, tmp_path / "x.gguf", "f16", Settings())
 
 

@@ -14,25 +14,8 @@ def advice(found: Audit) -> list[str]:
     """Sentences on what to do, the first one the verdict."""
     if not found.texts or not found.terms:
         return [_("There are no texts or no terms to measure by: import them first.")]
-    best = found.savings[0]
-    every = found.lost_share
-    share = f"{every:.1%}"
-    if every < SMALL:
-        verdict = _(
-            "Leave the vocabulary as it is: all terms as one token each would save {share} of the "
-            "tokens. Labels and a tuned model bring more."
-        )
-    elif every < LARGE:
-        verdict = _(
-            "Try the other rungs first: all terms as one token each would save {share} of the "
-            "tokens, and the new rows must be taught."
-        )
-    else:
-        verdict = _(
-            "Worth a trial: all terms as one token each would save {share} of the tokens. Compare "
-            "it on the ladder with the same data and steps before you keep it."
-        )
-    said = [verdict.format(share=share)]
+    best, every = found.savings[0], found.lost_share
+    said = [_verdict(every).format(share=f"{every:.1%}")]
     if every >= SMALL and best.share > 0.5 * every:
         said.append(
             _("The best {terms} terms bring {share} of it already.").format(
@@ -52,3 +35,20 @@ def advice(found: Audit) -> list[str]:
             )
         )
     return said
+
+
+def _verdict(share: float) -> str:
+    if share < SMALL:
+        return _(
+            "Leave the vocabulary as it is: all terms as one token each would save {share} of the "
+            "tokens. Labels and a tuned model bring more."
+        )
+    if share < LARGE:
+        return _(
+            "Try the other rungs first: all terms as one token each would save {share} of the "
+            "tokens, and the new rows must be taught."
+        )
+    return _(
+        "Worth a trial: all terms as one token each would save {share} of the tokens. Compare "
+        "it on the ladder with the same data and steps before you keep it."
+    )

@@ -97,10 +97,8 @@ def extend(
     Raises UserError where nothing can be accepted or a check refuses, FailedError where the disk
     or the memory does not suffice; nothing is left behind then.
     """
-    from engines.models.registry import check_folder
-
     wish = wish or Wish()
-    check_folder(base)
+    refuse_base(base)
     with staged(final) as folder:
         old = Tokenizer.open(base)
         method = method_for(old, wish.method)
@@ -111,6 +109,16 @@ def extend(
         done = extend_in(old, folder, accepted, lambda t: look_at(t, material), method)
         change = Change("extend", method, old, done, tuple(found))
         return finish(base, final, folder, change, material, wish, stage)
+
+
+def refuse_base(base: Path) -> None:
+    """UserError where `base` is no whole model that can be loaded."""
+    from engines.models.registry import check_folder, is_adapter
+
+    check_folder(base)
+    if is_adapter(base):
+        message = _("{path} is an adapter: merge it into its base model first.")
+        raise UserError(message.format(path=base))
 
 
 def accept(old: Tokenizer, material: Material, wish: Wish, stage: Stage) -> list[Candidate]:
@@ -131,7 +139,7 @@ class Change:
     old: Tokenizer
     done: Extended
     found: tuple[Candidate, ...]
-    removed: tuple[str, ...] = ()
+    removed: frozenset[str] = frozenset()
 
 
 def finish(
@@ -145,26 +153,11 @@ def finish(
 ) -> Built:
     """Check a changed vocabulary, give the model its rows, check these, write what it is."""
     old, done = change.old, change.done
-    if not done.terms:
-        term, why = next(iter(done.dropped.items()))
-        message = _("No term comes out as one token: {term} {reason}.")
-        raise UserError(message.format(term=term, reason=why))
     stage(_("checking"))
-    gone = frozenset(change.removed)
-    checks = check_words(
-        old,
-        done.tokenizer,
-        done.terms,
-        done.places,
-        material.checked or material.texts,
-        material.general,
-        growth=wish.growth,
-        gone=gone,
-    )
-    refuse_failed(checks)
+    checks = _checked(change, material, wish)
     stage(_("composing embeddings"))
     parts = {n: parts_of(old, t, done.draft.made_of) for t, n in done.draft.new.items()}
-    kept = {n: n for t, n in old.vocabulary.items() if t not in gone}
+    kept = {n: n for t, n in old.vocabulary.items() if t not in change.removed}
     checks += weights(base, folder, old, done.tokenizer, parts, wish, kept)
     refused = {one.term: one.refusal for one in change.found if one.refusal} | done.dropped
     built = Built(
@@ -180,10 +173,30 @@ def finish(
         new_tokens=len(parts),
         vocabulary=done.tokenizer.size,
         new_ids=tuple(sorted(parts)),
-        removed=change.removed,
+        removed=tuple(sorted(change.removed)),
     )
     write_origin(folder, built.to_json())
     return built
+
+
+def _checked(change: Change, material: Material, wish: Wish) -> list[Check]:
+    done = change.done
+    if not done.terms:
+        term, why = next(iter(done.dropped.items()))
+        message = _("No term comes out as one token: {term} {reason}.")
+        raise UserError(message.format(term=term, reason=why))
+    checks = check_words(
+        change.old,
+        done.tokenizer,
+        done.terms,
+        done.places,
+        material.checked or material.texts,
+        material.general,
+        growth=wish.growth,
+        gone=change.removed,
+    )
+    refuse_failed(checks)
+    return checks
 
 
 def build_for(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engines.tokenizer.embeddings import is_tied, load_model
 from engines.tokenizer.files import Tokenizer, batches
 from engines.tokenizer.places import POSITIONS, Places, one_token
 from glossary.errors import UserError
@@ -218,23 +219,26 @@ def check_weights(old: Path, new: Path, tokenizer: Tokenizer, kept: dict[int, in
     Reads the model back from disk.
     """
     from engines.models.registry import read_json
-    from engines.tokenizer.embeddings import is_tied, load_model
 
-    before, after = load_model(old), load_model(new)
+    first = load_model(old)
+    was_tied = is_tied(first)
+    before = _matrices(first)
+    del first  # two models need not stand in memory at once
+    after = load_model(new)
     matrix = after.get_input_embeddings().weight
     config = read_json(new, "config.json")
     named = int((config.get("text_config") or config).get("vocab_size", 0))
     rows = int(matrix.shape[0])
     # Special tokens may lie beyond the matrix (Gemma 3 1B): they had no row to keep.
-    had = int(before.get_input_embeddings().weight.shape[0])
+    had = int(before[0].shape[0])
     kept = {new_id: old_id for new_id, old_id in kept.items() if old_id < had}
     agree = named == rows >= tokenizer.size
     sizes = _("config {named}, embedding {rows}, tokenizer {tokens}.").format(
         named=named, rows=rows, tokens=tokenizer.size
     )
     figures = {"config": float(named), "rows": float(rows), "tokens": float(tokenizer.size)}
-    tied = is_tied(before) == is_tied(after)
-    changed = sum(_changed(a, b, kept) for a, b in _matrices(before, after))
+    tied = was_tied == is_tied(after)
+    changed = sum(_changed(a, b, kept) for a, b in zip(before, _matrices(after), strict=False))
     same = _("{changed} of {count} old rows changed; input and output matrices {tied}.").format(
         changed=changed,
         count=len(kept),
@@ -246,10 +250,13 @@ def check_weights(old: Path, new: Path, tokenizer: Tokenizer, kept: dict[int, in
     ]
 
 
-def _matrices(before: Any, after: Any) -> Iterator[tuple[Any, Any]]:
-    yield before.get_input_embeddings().weight, after.get_input_embeddings().weight
-    if before.get_output_embeddings() is not None:
-        yield before.get_output_embeddings().weight, after.get_output_embeddings().weight
+def _matrices(model: Any) -> list[Any]:
+    """The input matrix and, where it is another one, the output matrix."""
+    found = [model.get_input_embeddings().weight.detach()]
+    output = model.get_output_embeddings()
+    if output is not None and not is_tied(model):
+        found.append(output.weight.detach())
+    return found
 
 
 def _changed(before: Any, after: Any, kept: dict[int, int]) -> int:

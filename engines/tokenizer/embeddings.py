@@ -4,8 +4,9 @@
 nlp.stanford.edu/~johnhew/vocab-expansion.html, for the mean of all). `focus`: weighted by how much
 old tokens share with the new one in letters and in meaning, sparsemax over the nearest (after
 FOCUS, Dobler and de Melo 2023, arXiv:2305.14481, with the model's own embeddings for the auxiliary
-ones). `scaled`: the mean's direction with the length that the old pieces have; a mean of unlike rows
-is shorter than any of them, which measured worse (docs/tokenizer.md). `random`: normal with the matrix' own mean and spread, as a control.
+ones). `scaled`: the mean's direction with the length that the old pieces have; a mean of unlike
+rows is shorter than any of them, which measured worse (docs/tokenizer.md). `random`: normal with
+the matrix' own mean and spread, as a control.
 """
 
 from __future__ import annotations
@@ -113,26 +114,28 @@ def give_rows(
     import torch
 
     tied = is_tied(model)
-    matrices = [_input(model)]
-    if not tied and model.get_output_embeddings() is not None:
-        matrices.append(model.get_output_embeddings().weight)
-    old = [matrix.detach().clone() for matrix in matrices]
+    old = [matrix.detach().clone() for matrix in _matrices(model, tied)]
     generator = torch.Generator().manual_seed(seed)
     made = [_new_rows(m, parts, how, names or {}, old_names or {}, generator) for m in old]
     rows = max(size, old[0].shape[0]) if carried is None else size
     if rows != old[0].shape[0]:
         model.resize_token_embeddings(rows, mean_resizing=False)
-    fresh = [_input(model)]
-    if len(old) > 1:
-        fresh.append(model.get_output_embeddings().weight)
     with torch.no_grad():
-        for target, source, new in zip(fresh, old, made, strict=True):
+        for target, source, new in zip(_matrices(model, tied), old, made, strict=True):
             if carried is not None:
-                target[list(carried)] = source[list(carried.values())]
+                # Special tokens may lie beyond the old matrix: they had no row to carry.
+                moved = {n: o for n, o in carried.items() if o < source.shape[0]}
+                target[list(moved)] = source[list(moved.values())]
             if new:
                 target[list(new)] = torch.stack(list(new.values())).to(target.dtype)
     if tied:
         model.tie_weights()
+
+
+def _matrices(model: Any, tied: bool) -> list[Any]:
+    """The input matrix and, where it is another one, the output matrix."""
+    output = model.get_output_embeddings()
+    return [_input(model), *([] if tied or output is None else [output.weight])]
 
 
 def _input(model: Any) -> Any:

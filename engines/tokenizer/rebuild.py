@@ -15,9 +15,11 @@ from engines.tokenizer.build import (
     accept,
     finish,
     look_at,
+    refuse_base,
     weights,
 )
-from engines.tokenizer.checks import check_words, refuse_failed
+from engines.tokenizer.checks import Check, check_words, refuse_failed
+from engines.tokenizer.choosing import Candidate
 from engines.tokenizer.embeddings import parts_of
 from engines.tokenizer.files import Tokenizer
 from engines.tokenizer.replace import replace_in
@@ -51,13 +53,11 @@ def replace(
 
     Raises UserError when there are fewer such pieces than terms, or when a check refuses.
     """
-    from engines.models.registry import check_folder
-
     wish = wish or Wish()
     if wish.method not in ("auto", "symbol"):
         message = _("replace makes user-defined symbols: the method {method} is for extend.")
         raise UserError(message.format(method=wish.method))
-    check_folder(base)
+    refuse_base(base)
     with staged(final) as folder:
         old = Tokenizer.open(base)
         found = accept(old, material, wish, stage)
@@ -71,7 +71,7 @@ def replace(
             lambda terms: look_at(terms, material),
             lambda: _both(material, general),
         )
-        change = Change("replace", "symbol", old, done, tuple(found), tuple(gone))
+        change = Change("replace", "symbol", old, done, tuple(found), frozenset(gone))
         return finish(base, final, folder, change, material, wish, stage)
 
 
@@ -89,10 +89,8 @@ def retrain(
     Rows of tokens that both have are carried over, the others composed of old ones. Raises
     UserError when the texts do not carry the size, or when a check refuses.
     """
-    from engines.models.registry import check_folder
-
     wish = wish or Wish()
-    check_folder(base)
+    refuse_base(base)
     with staged(final) as folder:
         old = Tokenizer.open(base)
         found = accept(old, material, wish, stage)
@@ -102,39 +100,66 @@ def retrain(
         texts = _both(material, anew.general or material.general)
         new = learn(old, folder, Course(texts, anew.size, terms, anew.kind, wish.seed))
         stage(_("checking"))
-        checks = check_words(
-            old,
-            new,
-            terms,
-            look_at(terms, material),
-            material.checked or material.texts,
-            material.general,
-            growth=wish.growth,
-            same_ids=False,
-        )
-        refuse_failed(checks)
+        checks = _checked(old, new, terms, material, wish)
         stage(_("composing embeddings"))
-        carried = {n: old.vocabulary[t] for t, n in new.vocabulary.items() if t in old.vocabulary}
-        fresh = {t: n for t, n in new.vocabulary.items() if n not in carried}
-        parts = {n: parts_of(old, t, {}) for t, n in fresh.items()}
-        checks += weights(base, folder, old, new, parts, wish, carried, carried=carried)
-        built = Built(
-            path=final,
-            base=base.name,
-            change="retrain",
-            method=new.kind,
-            rows=wish.rows,
-            terms=tuple(terms),
-            refused={one.term: one.refusal for one in found if one.refusal},
-            candidates=tuple(found),
-            checks=tuple(checks),
-            new_tokens=len(parts),
-            vocabulary=new.size,
-            new_ids=tuple(sorted(parts)),
-            removed=tuple(t for t in old.vocabulary if t not in new.vocabulary),
-        )
+        parts, more = _rows(base, folder, old, new, wish)
+        built = _built(final, base.name, old, new, found, parts, [*checks, *more], wish)
         write_origin(folder, built.to_json())
     return built
+
+
+def _built(
+    final: Path,
+    base: str,
+    old: Tokenizer,
+    new: Tokenizer,
+    found: Sequence[Candidate],
+    new_ids: Sequence[int],
+    checks: Sequence[Check],
+    wish: Wish,
+) -> Built:
+    return Built(
+        path=final,
+        base=base,
+        change="retrain",
+        method=new.kind,
+        rows=wish.rows,
+        terms=tuple(one.term for one in found if not one.refusal),
+        refused={one.term: one.refusal for one in found if one.refusal},
+        candidates=tuple(found),
+        checks=tuple(checks),
+        new_tokens=len(new_ids),
+        vocabulary=new.size,
+        new_ids=tuple(sorted(new_ids)),
+        removed=tuple(t for t in old.vocabulary if t not in new.vocabulary),
+    )
+
+
+def _checked(
+    old: Tokenizer, new: Tokenizer, terms: Sequence[str], material: Material, wish: Wish
+) -> list[Check]:
+    checks = check_words(
+        old,
+        new,
+        terms,
+        look_at(terms, material),
+        material.checked or material.texts,
+        material.general,
+        growth=wish.growth,
+        same_ids=False,
+    )
+    refuse_failed(checks)
+    return checks
+
+
+def _rows(
+    base: Path, folder: Path, old: Tokenizer, new: Tokenizer, wish: Wish
+) -> tuple[list[int], list[Check]]:
+    """Carry over the rows of tokens that both have, compose the others; also the new ids."""
+    carried = {n: old.vocabulary[t] for t, n in new.vocabulary.items() if t in old.vocabulary}
+    fresh = {t: n for t, n in new.vocabulary.items() if n not in carried}
+    parts = {n: parts_of(old, t, {}) for t, n in fresh.items()}
+    return [*parts], weights(base, folder, old, new, parts, wish, carried, carried=carried)
 
 
 def _both(material: Material, general: Sequence[str]) -> Iterator[str]:

@@ -95,6 +95,6 @@ def write_origin(folder: Path, values: Mapping[str, Any]) -> None:
         f"{values['new_tokens']} new tokens for {len(values['terms'])} terms; the names of both, "
         "and of the terms that were refused, stand in kwtui.json.\n\n"
         + "\n".join(lines)
-        + "\n\nTeach the new rows before you use it: `kwtui train --model NAME`.\n"
+        + "\n\nTeach the new rows before you use it: `kwtui train --model NAME --method full`.\n"
     )
     (folder / CARD).write_text(card, encoding="utf-8")

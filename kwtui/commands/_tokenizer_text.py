@@ -47,7 +47,7 @@ def built(made: Built) -> list[str]:
             lines.append(f"  {shown}: {reason}")
     name = made.path.name
     lines.append(
-        _("Teach the new rows: kwtui train --model {name} --set new_rows.first=0.3").format(
+        _("Teach the new rows: kwtui train --model {name} --method full").format(
             name=name
         )
     )

@@ -85,7 +85,7 @@ class TokenizerPane(Pane):
             "A new vocabulary gives the best terms a token each. Terms that would harm other text "
             "are refused, every check is a figure, and nothing is written unless all of them pass. "
             "The new model lies in models/; its new rows must be taught before it is of use: "
-            "train it with new_rows.first.\n\n"
+            "train it as any model.\n\n"
             "The advice follows from what was measured. Compare models on the ladder with the "
             "same data and steps before you keep one. Texts that scores are measured on are not "
             "read here."

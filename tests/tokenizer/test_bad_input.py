@@ -170,3 +170,37 @@ def test_a_killed_build_is_not_found_and_swept_by_the_next(moment: int, tmp_path
     extend(KW_MINI, final, material)
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
     assert os.access(final / "model.safetensors", os.R_OK)
+
+
+def test_an_adapter_and_a_folder_without_a_model(material: Material, tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text('{"base_model_name_or_path": "kw-mini"}')
+    shutil.copy(KW_MINI / "model.safetensors", adapter / "adapter_model.safetensors")
+    with pytest.raises(UserError, match="is an adapter: merge it into its base model first"):
+        extend(adapter, tmp_path / "new", material)
+    with pytest.raises(UserError, match="has no config"):
+        extend(tmp_path, tmp_path / "new", material)
+
+
+def test_weights_in_bfloat16_and_a_model_with_tokenizer_model_alone(
+    material: Material, tmp_path: Path
+) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    base = copy_of(KW_MINI, tmp_path / "base")
+    (base / "tokenizer.json").unlink()
+    weights = load_file(base / "model.safetensors")
+    save_file(
+        {name: tensor.bfloat16() for name, tensor in weights.items()},
+        base / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    tiny.edit_json(base / "config.json", **{**config, "dtype": "bfloat16"})
+    built = extend(base, tmp_path / "new", material, Wish(budget=20))
+    assert all(check.passed for check in built.checks)
+    after = load_file(built.path / "model.safetensors")
+    assert {tensor.dtype for tensor in after.values()} == {torch.bfloat16}
+    assert (built.path / "tokenizer.json").is_file()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from engines.evaluation.measuring import Rung
     from engines.records import Example
 
-STRATEGIES = "dictionary,prompt,rag,rag-feedback"
+STRATEGIES = "dictionary,crf,prompt,rag,rag-feedback"
 MEASURED = ("test", "wild")
 LIMIT = 250
 MARK = "# The demo domain:"
@@ -33,13 +33,19 @@ MARK = "# The demo domain:"
 def command(
     ctx: typer.Context,
     headless: bool = typer.Option(
-        False, "--headless", help=_("Print the table and open no screen.")
+        False, "--headless", help=_("Train and measure every rung, write the report; no screen.")
+    ),
+    quick: bool = typer.Option(
+        False, "--quick", help=_("Only what needs no training, in a few minutes; no screen.")
+    ),
+    epochs: float = typer.Option(
+        2.0, "--epochs", min=0.1, help=_("Passes over the training texts with --headless.")
     ),
     limit: int = typer.Option(
         LIMIT, "--limit", min=0, help=_("Texts of each split; 0: all of them.")
     ),
     strategies: str = typer.Option(
-        STRATEGIES, "--strategies", metavar="A,B", help=_("Strategies of the demo to run.")
+        "", "--strategies", metavar="A,B", help=_("Strategies of the demo to run.")
     ),
     workspace: Path | None = typer.Option(
         None, "-w", "--workspace", metavar="DIR", help=_("Where the demo's workspace lies.")
@@ -49,31 +55,78 @@ def command(
 ) -> None:
     """Open the demo on a terminal; without one run its strategies on test texts and real ones."""
     root = Path(workspace or ctx.find_root().params.get("workspace") or default_root())
-    if not (headless or as_json or prepare) and launch.has_terminal():
+    if not (headless or quick or as_json or prepare) and launch.has_terminal():
         space = _demo_workspace(root) if is_workspace(root) else launch.prepared_demo(root)
         context.name_workspace(space.root)
         raise typer.Exit(launch.open_workspace(space))
     space = _demo_workspace(root)
     if prepare:
         return
-    from engines.corpus.store import Corpus
-    from engines.evaluation.measuring import spread
-    from engines.extraction.strategy import find_strategy
-
     context.name_workspace(space.root)
-    names = [name.strip() for name in strategies.split(",") if name.strip()]
-    if not names:
-        raise UserError(_("Name at least one strategy."))
-    for name in names:
-        find_strategy(context.settings().strategies, name)
-    with Corpus.open(space.corpus_path, readonly=True) as corpus:
-        splits = {split: spread(list(corpus.examples(split)), limit) for split in MEASURED}
+    names = _names(strategies, quick or not headless)
+    if headless and not quick:
+        _climb(space, names, limit, epochs, as_json)
+        return
+    splits = _texts(space, limit)
     rungs = [_measured(name, splits) for name in names]
     if as_json:
         document = {"workspace": str(root), "rungs": [rung.to_json() for rung in rungs]}
         sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
         return
     sys.stdout.write(report(rungs, {name: len(texts) for name, texts in splits.items()}))
+
+
+def _names(strategies: str, quick: bool) -> list[str]:
+    """The strategies to run, all of them known."""
+    from engines.demo import RUNGS
+    from engines.evaluation.climbing import TRAINED
+    from engines.extraction.strategy import find_strategy
+
+    standard = STRATEGIES if quick else ",".join(RUNGS)
+    names = [name.strip() for name in (strategies or standard).split(",") if name.strip()]
+    if not names:
+        raise UserError(_("Name at least one strategy."))
+    for name in names:
+        if quick or name not in TRAINED:
+            find_strategy(context.settings().strategies, name)
+    return names
+
+
+def _texts(space: Workspace, limit: int) -> dict[str, list[Example]]:
+    from engines.corpus.store import Corpus
+    from engines.evaluation.measuring import spread
+
+    with Corpus.open(space.corpus_path, readonly=True) as corpus:
+        return {split: spread(list(corpus.examples(split)), limit) for split in MEASURED}
+
+
+def _climb(space: Workspace, names: list[str], limit: int, epochs: float, as_json: bool) -> None:
+    """Every rung on test and wild, the tables, the advice and where the report lies."""
+    from engines.demo import climb
+    from engines.evaluation.report import write_report
+    from kwtui.commands.ladder import Lines
+    from kwtui.commands.ladder import report as ladder_report
+
+    with Lines() as lines:
+        found = climb(
+            space, names, limit=limit, epochs=epochs, on_progress=lines.update, on_note=lines.say
+        )
+    if as_json:
+        document = {"workspace": str(space.root)}
+        results = {split: result.to_json() for split, result in found.items()}
+        sys.stdout.write(json.dumps(document | results, ensure_ascii=False, indent=1) + "\n")
+        return
+    folders = context.settings().model_folders(space.root)
+    for split, result in found.items():
+        title = _("Korean medicine, {count} texts of {split}:")
+        sys.stdout.write(title.format(count=result.texts, split=split) + "\n\n")
+        sys.stdout.write(printable(ladder_report(result)) + "\n\n")
+        for path in write_report(space, split, folders):
+            sys.stdout.write(printable(_("Report: {path}").format(path=path)) + "\n")
+        sys.stdout.write("\n")
+    sys.stdout.write(_("The texts of test are synthetic, those of wild are real.") + "\n")
+    said = _("This shows the machinery and a tiny model, and says nothing about Gemma.")
+    sys.stdout.write(said + "\n")
 
 
 def report(rungs: Sequence[Rung], texts: dict[str, int]) -> str:

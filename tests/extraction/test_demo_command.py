@@ -23,7 +23,7 @@ GOLD = [
 
 
 def test_the_demo_runs_headless_and_makes_its_workspace_once(kwtui: Run, own_home: Path) -> None:
-    first = kwtui("demo", "--headless", "--strategies", "dictionary", "--limit", "0")
+    first = kwtui("demo", "--quick", "--strategies", "dictionary", "--limit", "0")
     assert first.returncode == 0, first.stderr
     assert "Making the demo's workspace" in first.stderr
     (row,) = [line.split() for line in first.stdout.splitlines() if line.startswith("dictionary")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -92,9 +94,16 @@ def _ask(
     return costs
 
 
-def _reset_gpu() -> None:
-    import sys
+def free(opener: Opener) -> None:
+    """Let go of the models that were loaded, and of the GPU's memory that they held."""
+    opener.drop_models()
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
+
+def _reset_gpu() -> None:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
@@ -102,8 +111,6 @@ def _reset_gpu() -> None:
 
 def _gpu_peak() -> int | None:
     """The most that this process had allocated on its GPU since the reset; None without one."""
-    import sys
-
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
         return None

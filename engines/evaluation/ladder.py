@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from engines.corpus.gold import seen_surfaces
 from engines.corpus.store import Corpus
 from engines.evaluation.advice import Facts, advise
-from engines.evaluation.answering import Answered, answers
+from engines.evaluation.answering import Answered, answers, free
 from engines.evaluation.curve import Curve
 from engines.evaluation.goldcheck import gold_problems
 from engines.evaluation.keys import Ingredients, environment_note
@@ -30,6 +30,7 @@ from engines.evaluation.summing import summed
 from engines.extraction.learned import labels_digest, training_examples
 from engines.extraction.opening import Opener
 from engines.extraction.strategy import find_strategy
+from engines.models.registry import resolve
 from engines.records import Example
 from engines.settings import Settings, StrategySettings
 from engines.training.folder import replace_file
@@ -55,7 +56,8 @@ class Wish:
     `limit`: texts at most, evenly spread; 0: all. `seeds`: trainings of each taught strategy that
     are scored where their models exist. `fresh`: answer again what was answered before. `worth`:
     the gain in F1 that pays for a rung. `command`: the line that repeats it. `file`: where the
-    result is written instead of the split's own.
+    result is written instead of the split's own. `curve` and `tokens` go into the advice; without
+    `tokens` the vocabulary of the first model is looked at.
     """
 
     limit: int = 0
@@ -106,11 +108,15 @@ def run(
         opener = Opener(settings, space)
         ingredients = Ingredients(space, settings, texts)
         canonical = Canonical(space)
-        climbed = []
+        climbed, loaded = [], ""
         for name, strategy in strategies.items():
             found = []
             for model in seed_models(strategy, settings, space, wish.seeds):
                 one = strategy.model_copy(update={"model": model})
+                if one.kind == "model" and not one.server and model != loaded:
+                    # Two models at once may not fit.
+                    free(opener)
+                    loaded = model
                 found.append(
                     answers(
                         space, opener, ingredients, name, one, texts,
@@ -123,6 +129,8 @@ def run(
         for note in dict.fromkeys(opener.notes):
             if on_note is not None:
                 on_note(note)
+        if not wish.tokens:
+            wish = replace(wish, tokens=token_verdict(space, settings, strategies, texts))
         result = _result(space, split, texts, climbed, problems, canonical, wish)
         _write(wish.file or result_file(space, split), result)
         _index(space, result)
@@ -191,6 +199,29 @@ class Canonical:
     def lacks(self, words: set[str]) -> set[str]:
         """Those of the words that the glossary does not know."""
         return words - self.of(words).keys()
+
+
+def token_verdict(
+    space: Workspace,
+    settings: Settings,
+    strategies: Mapping[str, StrategySettings],
+    texts: Sequence[Example],
+) -> str:
+    """Whether another vocabulary may pay for these texts and their keywords; "" without a model."""
+    models = [s.model for s in strategies.values() if s.kind == "model" and not s.server]
+    terms = sorted({keyword.surface for example in texts for keyword in example.keywords})
+    if not models or not terms:
+        return ""
+    from engines.tokenizer.advice import advice
+    from engines.tokenizer.audit import audit
+    from engines.tokenizer.files import Tokenizer
+
+    path = resolve(models[0], settings.model_folders(space.root))
+    try:
+        tokenizer = Tokenizer.open(path)
+    except UserError:
+        return ""
+    return advice(audit(tokenizer, [example.text for example in texts], terms))[0]
 
 
 def _result(

@@ -27,6 +27,7 @@ def rows() -> list[Row]:
         (_("in the middle"), lambda a: _share(a, "middle")),
         (_("before a josa"), lambda a: _share(a, "josa")),
         (_("in compounds"), lambda a: _share(a, "compound")),
+        (_("same pieces in text and answer"), lambda a: f"{a.copied:.1%}"),
         (_("saved by 50 terms"), lambda a: _saved(a, 50)),
         (_("saved by 5,000 terms"), lambda a: _saved(a, 5000)),
         (_("tokens a word"), lambda a: f"{a.fertility:.2f}"),

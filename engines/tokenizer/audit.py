@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engines.tokenizer.files import Tokenizer, batches
-from engines.tokenizer.places import POSITIONS, Finder, Places, Shares, bare, one_token
+from engines.tokenizer.places import POSITIONS, Finder, Places, Shares, bare, one_token, same_pieces
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +45,11 @@ class Saving:
 
 @dataclass(slots=True)
 class Audit:
-    """Figures of one tokenizer over texts and terms; shares lie between 0 and 1."""
+    """Figures of one tokenizer over texts and terms; shares lie between 0 and 1.
+
+    `alone`: terms that are one token by themselves; `whole_terms`: at every place that was looked
+    at; `copied`: places where a term has the tokens that it has in an answer.
+    """
 
     name: str
     kind: str
@@ -66,6 +70,7 @@ class Audit:
     alone: float = 0.0
     positions: dict[str, float] = field(default_factory=dict)
     whole_terms: float = 0.0
+    copied: float = 0.0
     general_tokens: float = 0.0
     savings: tuple[Saving, ...] = ()
     worst: tuple[TermFigures, ...] = ()
@@ -184,7 +189,9 @@ def _judge(tokenizer: Tokenizer, terms: Sequence[str], found: Audit, places: Pla
     found.worst = tuple(figures[:WORST])
     found.savings = savings(figures, found.tokens)
     judged = sorted(terms, key=lambda term: -places.counts[term])[:JUDGED]
-    shares = one_token(tokenizer, places.sentences(judged))
+    spots = places.sentences(judged)
+    shares = one_token(tokenizer, spots)
+    found.copied = same_pieces(tokenizer, spots)
     found.positions = by_position(shares)
     found.whole_terms = 1 - len(shares.broken) / len(judged)
 

@@ -189,6 +189,28 @@ def one_token(tokenizer: Tokenizer, places: Sequence[Place]) -> Shares:
     return shares
 
 
+def same_pieces(tokenizer: Tokenizer, places: Sequence[Place]) -> float:
+    """The share of places whose terms have the same tokens there as in an answer, ["term"].
+
+    Extraction copies: what is spelt otherwise in the answer is harder to copy.
+    """
+    answers = {place.term: f'["{place.term}"]' for place in places}
+    encoded = dict(zip(answers, tokenizer.encodings([*answers.values()]), strict=True))
+    wanted = {term: _ids_at(encoded[term], answers[term], 2, 2 + len(term)) for term in answers}
+    same = 0
+    for at in range(0, len(places), 2000):
+        some = places[at : at + 2000]
+        for place, encoding in zip(some, tokenizer.encodings([p.text for p in some]), strict=True):
+            found = _ids_at(encoding, place.text, place.start, place.end)
+            same += found is not None and found == wanted[place.term]
+    return same / len(places) if places else 1.0
+
+
+def _ids_at(encoding: Any, text: str, start: int, end: int) -> list[int] | None:
+    numbers = pieces_at(encoding, text, start, end)
+    return None if numbers is None else [encoding.ids[number] for number in numbers]
+
+
 def bare(tokens: Sequence[str]) -> list[str]:
     """Tokens of a term that stands alone, without a space that the tokenizer put before it."""
     return list(tokens[1:] if len(tokens) > 1 and tokens[0] == SPACE else tokens)

@@ -70,6 +70,15 @@ def test_what_was_foretold_is_saved(material: Material, tmp_path: Path) -> None:
     assert before.general_tokens > 0
 
 
+def test_what_is_spelt_alike_in_text_and_answer(bpe: Path) -> None:
+    """One piece a letter copies everywhere; a piece with the space before it does not."""
+    terms = ["파스", "진통"]
+    letters = audit(Tokenizer.open(KW_MINI), ["파스를 샀다"], terms)
+    assert letters.copied == 1.0
+    merged = audit(Tokenizer.open(bpe), ["그 대한민국은", "대한민국"], ["대한민국"])
+    assert merged.copied < 1.0
+
+
 def test_byte_level_pieces_are_shown_as_letters(bpe: Path) -> None:
     tokenizer = Tokenizer.open(bpe)
     assert "".join(tokenizer.shown("그 대한민국 ABC")).replace("\ufffd", "") != ""

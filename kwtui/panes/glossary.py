@@ -59,8 +59,10 @@ class GlossaryPane(Pane):
         raise AttributeError(name)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only the keys that the view in front has."""
-        return hasattr(self, f"action_{action}")
+        """Only the keys that the view in front has, and takes now."""
+        view = self.view
+        known = hasattr(self, f"action_{action}")
+        return known and (view is None or bool(view.check_action(action, parameters)))
 
     def on_mount(self) -> None:
         """Look for changes of other programs now and then."""
@@ -134,7 +136,7 @@ class GlossaryPane(Pane):
         await self.changed(touched[0].term_id if touched else "")
         self.bench.say(sentence.format(change=told(batch)))
 
-    def open_form(self, term: Term, field: str = "canonical") -> None:
+    async def open_form(self, term: Term, field: str = "canonical") -> None:
         """The form of a term; one without an id is new."""
         from kwtui.panes.glossary_fields import TermForm
 
@@ -148,7 +150,7 @@ class GlossaryPane(Pane):
             await self.changed(term_id)
             self.bench.say(_("Kept: {term}").format(term=draft.canonical))
 
-        self.app.push_screen(TermForm(self, term, field), closed)
+        await self.app.push_screen(TermForm(self, term, field), closed)
 
     async def _merge_with(self, term: Term, other: str) -> None:
         """Merge the term of a form, stored or new, into the one that has its name."""

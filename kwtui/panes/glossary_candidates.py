@@ -178,11 +178,11 @@ class CandidatesView(GlossaryView):
         said = _("Added: {word}") if keyword else _("Not a keyword: {word}")
         self.bench.say(said.format(word=printable(word.surface)))
 
-    def action_form(self) -> None:
+    async def action_form(self) -> None:
         """The word as a term with all its fields."""
         word = self.current
         if word is not None:
-            self.pane.open_form(Term("", word.surface))
+            await self.pane.open_form(Term("", word.surface))
 
     async def action_leave(self) -> None:
         """Back to the terms."""

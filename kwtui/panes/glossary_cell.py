@@ -57,7 +57,7 @@ class CellEditing(Widget):
         def draw_about(self) -> None:
             """Bring the lines beneath up to date."""
 
-        def action_form(self) -> None:
+        async def action_form(self) -> None:
             """Every field of the term."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -80,23 +80,27 @@ class CellEditing(Widget):
         if term is None or self.editor is not None:
             return
         if not fits_a_cell(term, self.field):
-            self.action_form()
+            await self.action_form()
             return
-        suggester = None
-        if self.field == "category":
-            found = await self.ask("facets")
-            known = [name for name in (found or {}).get("category", {}) if name]
-            suggester = SuggestFromList(known, case_sensitive=False)
         region = self.sheet.cell()
-        editor = CellInput(written(term, self.field), compact=True, suggester=suggester, id="cell")
-        editor.cursor_blink = False
+        editor = CellInput(written(term, self.field), compact=True, id="cell")
+        editor.cursor_blink = editor.select_on_focus = False
         editor.styles.offset = (region.x, region.y)
         editor.styles.width = region.width
         self.editor, self._seen = editor, term
         await self.query_one("#sheet-area").mount(editor)
-        editor.focus()
+        self.screen.set_focus(editor)
         self._said = ""
         self.bench.say(_("Enter keeps, Tab keeps and goes on, Esc leaves it as it was."))
+
+        if self.field == "category":
+            self.run_worker(self._suggest(editor), group="kinds")
+
+    async def _suggest(self, editor: CellInput) -> None:
+        """Offer the kinds that are there while one is typed."""
+        found = await self.ask("facets")
+        known = [name for name in (found or {}).get("category", {}) if name]
+        editor.suggester = SuggestFromList(known, case_sensitive=False)
 
     def _draft(self) -> Term:
         assert self.editor is not None and self._seen is not None

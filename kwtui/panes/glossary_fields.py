@@ -76,14 +76,15 @@ class TermForm(ModalScreen[tuple[str, str, Term] | None]):
             with Horizontal(classes="field"):
                 for name in _SHORT:
                     yield Label(titles[name], classes="name" if name == _SHORT[0] else "short")
-                    yield Input(getattr(self.seen, name), id=f"field-{name}", compact=True)
+                    value = getattr(self.seen, name)
+                    yield Input(value, id=f"field-{name}", compact=True, select_on_focus=False)
             yield Lines(id="form-about")
 
     def _inputs(self, name: str, height: int) -> Iterator[Input | TextArea]:
         value = getattr(self.seen, name)
         text = "\n".join(value) if isinstance(value, tuple) else value
         if height == 1:
-            yield Input(text, id=f"field-{name}", compact=True)
+            yield Input(text, id=f"field-{name}", compact=True, select_on_focus=False)
             return
         area = TextArea(
             text, id=f"field-{name}", tab_behavior="focus", soft_wrap=True, compact=True
@@ -94,7 +95,7 @@ class TermForm(ModalScreen[tuple[str, str, Term] | None]):
 
     def on_mount(self) -> None:
         """Begin with the field that was chosen."""
-        self.query_one(f"#field-{self._first}").focus()
+        self.set_focus(self.query_one(f"#field-{self._first}"))
         self.preview.of(self.seen if self.seen.canonical else None)
         self._draw()
 

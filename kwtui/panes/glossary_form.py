@@ -40,16 +40,16 @@ class FormActions(Widget):
         async def merge_into(self, kept: str, others: list[str]) -> None:
             """Make one term of several."""
 
-    def action_add(self) -> None:
+    async def action_add(self) -> None:
         """A form for a new term, of the kind that is shown."""
         fresh = Term("", "", category=self.wanted.category or "")
         fresh = replace(fresh, keyword=self.wanted.which != "excluded")
-        self.pane.open_form(fresh)
+        await self.pane.open_form(fresh)
 
-    def action_form(self) -> None:
+    async def action_form(self) -> None:
         """Every field of the term, to be changed."""
         if self.current is not None:
-            self.pane.open_form(self.current, self.field)
+            await self.pane.open_form(self.current, self.field)
 
     async def action_editor(self) -> None:
         """The definition in the person's own editor."""

@@ -18,6 +18,7 @@ from textual.widgets import Input
 from glossary.errors import UserError
 from glossary.i18n import _
 from glossary.text import printable
+from kwtui.panes.glossary_preview import refused
 from kwtui.themes import KEY, MUTED, WRONG
 from kwtui.widgets.lines import Lines
 from kwtui.widgets.record_table import Cell, Column, RecordTable
@@ -114,18 +115,23 @@ class ImportScreen(ModalScreen[str | None]):
         self._progress(_("Reading the file"))
         try:
             self._table = await self.pane.request("show_table", **self._chosen())
-            self._preview = await self.pane.request(
-                "preview_import", **self._chosen(), mode=self._mode
-            )
+            if self._table is not None and "canonical" not in self._table.columns:
+                self._wrong = _("No column is known to hold the term: choose it for 'Term'.")
+            else:
+                self._preview = await self.pane.request(
+                    "preview_import", **self._chosen(), mode=self._mode
+                )
         except UserError as error:
-            self._wrong = error.sentence
+            self._table = None
+            self._wrong = error.sentence.replace(str(self._file()), self._file().name)
         self._doing = ""
         if not self.is_mounted:
             return
         self.query_one("#import-fields", RecordTable).display = self._table is not None
         self.query_one("#import-fields", RecordTable).reload(len(_FIELDS) if self._table else 0)
         self.query_one("#import-rows", RecordTable).reload(len(self._rows()))
-        if self._preview is not None and self.query_one("#import-file").has_focus:
+        looked = self._preview is not None or self._table is not None
+        if looked and self.query_one("#import-file").has_focus:
             wanted = "#import-fields" if self._table else "#import-rows"
             self.query_one(wanted).focus()
         self._draw()
@@ -141,7 +147,8 @@ class ImportScreen(ModalScreen[str | None]):
     def _draw(self) -> None:
         lines: list[Content] = []
         if self._wrong:
-            lines = [Content.styled(printable(self._wrong), WRONG)]
+            width = self.query_one("#import-about", Lines).size.width
+            lines = refused(self._wrong, width)[:2]
         elif self._doing:
             lines = [Content.styled(self._doing, MUTED)]
         elif self._preview is not None:
@@ -157,7 +164,9 @@ class ImportScreen(ModalScreen[str | None]):
             ("m", KEY), " ", modes[self._mode], "  ", ("e", KEY), " ", encoding or _("encoding"),
             "  ", ("f", KEY), " ", only,
         )  # fmt: skip
-        self.query_one("#import-about", Lines).show([*(lines or [Content("")]), line])
+        self.query_one("#import-about", Lines).show(
+            [*lines, *[Content("")] * (2 - len(lines)), line]
+        )
 
     def _fetch_fields(self, offset: int, limit: int) -> Sequence[Sequence[Cell]]:
         from kwtui.panes.glossary_terms import field_titles

@@ -17,6 +17,7 @@ from glossary.listing import WHICH, View
 from kwtui.panes.glossary_cell import CellEditing
 from kwtui.panes.glossary_choices import ChoiceActions, orders, shown_kinds
 from kwtui.panes.glossary_form import FormActions
+from kwtui.panes.glossary_keys import TypedAhead
 from kwtui.panes.glossary_many import ManyActions
 from kwtui.panes.glossary_preview import Previewer, describe, matched, refused
 from kwtui.panes.glossary_rows import Rows
@@ -34,7 +35,7 @@ WIDE = ("canonical", "category", "aliases", "definition", "source", "notes")
 _WIDE_FROM = 100
 
 
-class TermsView(CellEditing, FormActions, ManyActions, ChoiceActions, GlossaryView):
+class TermsView(TypedAhead, CellEditing, FormActions, ManyActions, ChoiceActions, GlossaryView):
     """The sheet with its filter above and the chosen term beneath or beside it."""
 
     view_id: ClassVar[str] = "terms"
@@ -102,6 +103,13 @@ class TermsView(CellEditing, FormActions, ManyActions, ChoiceActions, GlossaryVi
         return parts
 
     # Rows
+
+    def on_mount(self) -> None:
+        """Go on in the column of the last time."""
+        super().on_mount()
+        column = self.pane.restored.get("column")
+        if isinstance(column, int):
+            self.sheet.choose(column)
 
     async def opened(self) -> None:
         """Show the terms as they are now."""
@@ -220,7 +228,23 @@ class TermsView(CellEditing, FormActions, ManyActions, ChoiceActions, GlossaryVi
 
     def action_filter(self) -> None:
         """Type what the terms shall hold."""
-        self.query_one("#term-filter", Input).focus()
+        self.screen.set_focus(self.query_one("#term-filter", Input))
+        self.release()
+
+    async def action_edit(self) -> None:
+        """Type in the chosen cell, or in the form."""
+        await super().action_edit()
+        self.release()
+
+    async def action_add(self) -> None:
+        """A form for a new term."""
+        await super().action_add()
+        self.release()
+
+    async def action_form(self) -> None:
+        """Every field of the term."""
+        await super().action_form()
+        self.release()
 
     @on(Input.Changed, "#term-filter")
     async def _typed(self, event: Input.Changed) -> None:
@@ -229,10 +253,12 @@ class TermsView(CellEditing, FormActions, ManyActions, ChoiceActions, GlossaryVi
 
     @on(Input.Submitted, "#term-filter")
     def _filtered(self) -> None:
-        self.sheet.focus()
+        self.screen.set_focus(self.sheet)
 
     def on_key(self, event: events.Key) -> None:
-        """From the filter to the sheet."""
+        """From the filter to the sheet; what is typed ahead goes to where it belongs."""
+        if self.typed_ahead(event):
+            return
         line = self.query_one("#term-filter", Input)
         if line.has_focus and event.key in ("down", "tab", "pagedown"):
             event.stop()

@@ -16,7 +16,7 @@ def advice(found: Audit) -> list[str]:
         return [_("There are no texts or no terms to measure by: import them first.")]
     best, every = found.savings[0], found.lost_share
     said = [_verdict(every).format(share=f"{every:.1%}")]
-    if every >= SMALL and best.share > 0.5 * every:
+    if len(found.savings) > 1 and every >= SMALL and best.share > 0.5 * every:
         said.append(
             _("The best {terms} terms bring {share} of it already.").format(
                 terms=best.terms, share=f"{best.share / every:.0%}"

@@ -25,7 +25,7 @@ WHOLE = "b $success"
 def figure_columns(names: Sequence[str]) -> list[Column]:
     """What is measured, then a column a tokenizer."""
     return [
-        Column(_("Figure")),
+        Column(_("Measured")),
         *(Column(printable(name), 15, right=True) for name in names or ("",)),
     ]
 

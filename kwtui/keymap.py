@@ -76,6 +76,7 @@ def actions() -> tuple[Action, ...]:
         *_training(),
         *_tokenizer(),
         *_compare(),
+        *_models(),
     )
 
 
@@ -91,7 +92,7 @@ def _everywhere() -> tuple[Action, ...]:
 
 def _extract() -> tuple[Action, ...]:
     return (
-        Action("extract.run", ("ctrl+r", "f9"), _("Extract")),
+        Action("extract.run", ("ctrl+r",), _("Extract")),
         Action("extract.strategy", ("ctrl+t",), _("Strategy")),
         Action("extract.pick", ("ctrl+o",), _("From corpus")),
         Action("extract.view", ("ctrl+g",), _("Prompt")),
@@ -134,6 +135,12 @@ def _compare() -> tuple[Action, ...]:
     from kwtui.keymap_compare import compare
 
     return compare()
+
+
+def _models() -> tuple[Action, ...]:
+    from kwtui.keymap_models import models
+
+    return models()
 
 
 def keys_in_use(overrides: Mapping[str, object]) -> dict[str, tuple[str, ...]]:

@@ -13,7 +13,7 @@ def training() -> tuple[Action, ...]:
 
 def _train() -> tuple[Action, ...]:
     return (
-        Action("train.start", ("ctrl+r", "f9"), _("Start")),
+        Action("train.start", ("ctrl+r",), _("Start")),
         Action("train.preset", ("p",), _("Recipe")),
         Action("train.model", ("l",), _("Model")),
         Action("train.measure", ("m",), _("Time")),

@@ -38,4 +38,5 @@ def panes() -> tuple[PaneSpec, ...]:
         PaneSpec("monitor", _("Monitor"), "f6", "kwtui.panes.monitor", "MonitorPane"),
         PaneSpec("tokenizer", _("Tokenizer"), "f7", "kwtui.panes.tokenizer", "TokenizerPane"),
         PaneSpec("compare", _("Compare"), "f8", "kwtui.panes.compare", "ComparePane"),
+        PaneSpec("models", _("Models"), "f9", "kwtui.panes.models", "ModelsPane"),
     )

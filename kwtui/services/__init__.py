@@ -65,6 +65,9 @@ training (kwtui.services.training.TrainingService); values: those of a recipe, b
 tokenizer (kwtui.services.tokenizer.TokenizerService), vocabularies over the workspace's texts:
     models() -> names                        measure(models) -> Measured    progress: texts
     split(models, text) -> pieces with each  build(order) -> engines.tokenizer.build.Built
+export (kwtui.services.export.ExportService); wanted: kwtui.services.export_types.Wanted
+    models() -> tuple[Found, ...]            strategies() -> names
+    export(wanted) -> Done                   progress: stages
 """
 
 SERVICES = {
@@ -76,4 +79,5 @@ SERVICES = {
     "review": ("kwtui.services.review", "ReviewService"),
     "compare": ("kwtui.services.compare", "CompareService"),
     "tokenizer": ("kwtui.services.tokenizer", "TokenizerService"),
+    "export": ("kwtui.services.export", "ExportService"),
 }

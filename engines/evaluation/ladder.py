@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from engines.corpus.gold import seen_surfaces
 from engines.corpus.store import Corpus
 from engines.evaluation.advice import Facts, advise
 from engines.evaluation.answering import Answered, answers, free
+from engines.evaluation.canonical import Canonical
 from engines.evaluation.curve import Curve
 from engines.evaluation.goldcheck import gold_problems
 from engines.evaluation.keys import Ingredients, environment_note
@@ -37,9 +37,6 @@ from engines.training.folder import replace_file
 from engines.workspace import Workspace
 from glossary.errors import FailedError, UserError
 from glossary.i18n import _
-
-if TYPE_CHECKING:
-    from glossary.store import Glossary
 
 # A gain smaller than this share of F1 does not pay for a higher rung.
 WORTH = 0.02
@@ -106,26 +103,13 @@ def run(
     with _alone(space):
         texts, problems, seen, labels = _material(space, split, wish.limit)
         opener = Opener(settings, space)
-        ingredients = Ingredients(space, settings, texts)
         canonical = Canonical(space)
-        climbed, loaded = [], ""
-        for name, strategy in strategies.items():
-            found = []
-            for model in seed_models(strategy, settings, space, wish.seeds):
-                one = strategy.model_copy(update={"model": model})
-                if one.kind == "model" and not one.server and model != loaded:
-                    # Two models at once may not fit.
-                    free(opener)
-                    loaded = model
-                found.append(
-                    answers(
-                        space, opener, ingredients, name, one, texts,
-                        fresh=wish.fresh, on_progress=on_progress,
-                    )
-                )  # fmt: skip
+        climbed = []
+        answered = _answered(space, settings, strategies, texts, opener, wish, on_progress)
+        for name, found in answered:
             scores = tuple(_scored(texts, one, seen, canonical) for one in found)
-            stands = standing(strategy, settings, space, labels=labels)
-            climbed.append(_Climbed(name, strategy, stands, tuple(found), scores))
+            stands = standing(strategies[name], settings, space, labels=labels)
+            climbed.append(_Climbed(name, strategies[name], stands, tuple(found), scores))
         for note in dict.fromkeys(opener.notes):
             if on_note is not None:
                 on_note(note)
@@ -135,6 +119,41 @@ def run(
         _write(wish.file or result_file(space, split), result)
         _index(space, result)
     return result
+
+
+def _answered(
+    space: Workspace,
+    settings: Settings,
+    strategies: Mapping[str, StrategySettings],
+    texts: Sequence[Example],
+    opener: Opener,
+    wish: Wish,
+    on_progress: Progress | None,
+) -> Iterator[tuple[str, list[Answered]]]:
+    """Each strategy with the answers of each of its trainings."""
+    ingredients = Ingredients(space, settings, texts)
+    loaded = ""
+    for name, strategy in strategies.items():
+        found = []
+        for model in seed_models(strategy, settings, space, wish.seeds):
+            one = strategy.model_copy(update={"model": model})
+            if one.kind == "model" and not one.server and model != loaded:
+                # Two models at once may not fit.
+                free(opener)
+                loaded = model
+            found.append(
+                answers(
+                    space,
+                    opener,
+                    ingredients,
+                    name,
+                    one,
+                    texts,
+                    fresh=wish.fresh,
+                    on_progress=on_progress,
+                )
+            )
+        yield name, found
 
 
 def _material(
@@ -166,39 +185,6 @@ def _scored(
     words = {k.surface for example in texts for k in example.keywords}
     words |= {k.surface for p in answered.predictions for k in p.keywords}
     return score(texts, answered.predictions, seen=seen, canonical=canonical.of(words))
-
-
-class Canonical:
-    """Canonical forms of surfaces, looked up in the workspace's glossary where there is one."""
-
-    def __init__(self, space: Workspace) -> None:
-        self._known: dict[str, str] = {}
-        self._asked: set[str] = set()
-        self._glossary: Glossary | None = None
-        if space.glossary_path.exists():
-            from glossary.store import Glossary
-
-            self._glossary = Glossary.open(space.glossary_path)
-
-    @property
-    def is_there(self) -> bool:
-        """Whether there is a glossary at all."""
-        return self._glossary is not None
-
-    def of(self, words: set[str]) -> dict[str, str]:
-        """The canonical form of each of these words that the glossary has."""
-        if self._glossary is None:
-            return {}
-        for word in words - self._asked:
-            term = self._glossary.lookup(word)
-            if term is not None:
-                self._known[word] = term.canonical
-        self._asked |= words
-        return self._known
-
-    def lacks(self, words: set[str]) -> set[str]:
-        """Those of the words that the glossary does not know."""
-        return words - self.of(words).keys()
 
 
 def token_verdict(

@@ -233,22 +233,39 @@ class Lines:
 
 
 def report(result: LadderResult) -> str:
-    """Gold problems, the table, the advice, and what the figures cover."""
+    """Gold problems, what was found, what it cost, the advice, and what the figures cover."""
     lines = [*result.gold_problems, *([""] if result.gold_problems else [])]
-    lines += table([_header(), *(_row(row) for row in result.rows)])
+    lines += table([_found_header(), *(_found(row) for row in result.rows)])
+    lines += ["", *table([_cost_header(), *(_cost(row) for row in result.rows)])]
     lines += ["", *result.advice, "", *_notes(result)]
     return "\n".join(lines)
 
 
-def _header() -> list[str]:
+def _found_header() -> list[str]:
+    gain = [_("gain"), _("against"), _("p (corrected)")]
+    return [_("strategy"), "F1", _("95 %"), _("unseen terms"), *gain, _("texts/s")]
+
+
+def _found(row: RungResult) -> list[str]:
+    from engines.evaluation.advice import p_words
+
+    delta = row.delta
+    unseen = row.scores.unseen.rate if row.scores.unseen else None
+    return [
+        row.label or row.strategy,
+        f"{row.scores.f1:.3f}",
+        f"{row.f1_low:.3f}-{row.f1_high:.3f}",
+        "-" if unseen is None else f"{unseen:.3f}",
+        f"{delta.difference:+.3f}" if delta else "-",
+        delta.against if delta else "-",
+        p_words(delta.p_corrected) if delta else "-",
+        _rate(row.texts_per_second),
+    ]
+
+
+def _cost_header() -> list[str]:
     return [
         _("strategy"),
-        "F1",
-        _("95 %"),
-        _("gain"),
-        _("against"),
-        _("p (corrected)"),
-        _("texts/s"),
         _("ms p50/p95"),
         "MiB",
         _("training"),
@@ -260,19 +277,10 @@ def _header() -> list[str]:
     ]
 
 
-def _row(row: RungResult) -> list[str]:
-    from engines.evaluation.advice import p_words
-
-    delta = row.delta
+def _cost(row: RungResult) -> list[str]:
     memory = row.gpu_peak_bytes or row.peak_bytes
     return [
-        f"{row.label or row.strategy}",
-        f"{row.scores.f1:.3f}",
-        f"{row.f1_low:.3f}-{row.f1_high:.3f}",
-        f"{delta.difference:+.3f}" if delta else "-",
-        delta.against if delta else "-",
-        p_words(delta.p_corrected) if delta else "-",
-        _rate(row.texts_per_second),
+        row.label or row.strategy,
         f"{1000 * row.latency_p50:,.0f}/{1000 * row.latency_p95:,.0f}",
         f"{memory / 2**20:,.0f}",
         f"{row.training_seconds:,.0f} s" if row.training_seconds else "-",

@@ -121,6 +121,32 @@ def test_adapters_with_new_rows_merge_save_and_load_alike(
         assert torch.equal(load_model(adapter, folders=[extended.parent]).model(ids).logits, first)
 
 
+def test_matrices_that_are_not_tied_are_both_taught(
+    bpe: Path, records: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    from engines.models.loading import load as load_model
+
+    material = Material(TERMS, lambda: TEXTS, ["가나다라 마바사", "이것은 글이다."])
+    new = extend(bpe, tmp_path / "bpe-terms", material, Wish(growth=1.0)).path
+    lora = {"r": 4, "targets": "all-linear", "dropout": 0.0, "train_embeddings": True}
+    wanted = recipe(new, records, lora=lora, new_rows={"first": 0.5, "only": True})
+    adapter = run(wanted, tmp_path / "run")
+    loaded = load_model(adapter, folders=[tmp_path])
+    ids, before = new_ids(new), load_model(new)
+    for now, was in (
+        (loaded.model.get_input_embeddings(), before.model.get_input_embeddings()),
+        (loaded.model.get_output_embeddings(), before.model.get_output_embeddings()),
+    ):
+        moved = (now.weight != was.weight).any(dim=1).nonzero().flatten().tolist()
+        assert moved and set(moved) <= set(ids)
+    with torch.no_grad():
+        tokens = torch.tensor([loaded.tokenizer("파스와 현탁액").input_ids])
+        again = load_model(adapter, folders=[tmp_path]).model(tokens).logits
+        assert torch.equal(loaded.model(tokens).logits, again)
+
+
 def test_what_a_stage_cannot_do_is_a_sentence(
     extended: Path, records: Path, tmp_path: Path
 ) -> None:

@@ -107,7 +107,7 @@ class ExportScreen(ModalScreen[Wanted | None]):
                 "Tokens of 1,000 texts and keywords of 100 are compared with the model; nothing "
                 "is written when they differ."
             ),
-            "ollama": _("The first thing that Ollama asks is what the model was trained on."),
+            "ollama": _("A folder with the file and its Modelfile; Ollama takes it where it is installed."),
             "merge": _("The adapter goes into its full-precision base; the result is compared."),
             "bundle": _("Model, terms, prompt and settings: `kwtui extract --bundle` runs it."),
         }

@@ -92,15 +92,19 @@ def launch(
     *,
     force: bool = False,
     conditions: Conditions | None = None,
+    tokenised: Path | None = None,
 ) -> Launched:
     """Make the folder of a complete recipe in the workspace and start it; `conditions`: enqueue it.
 
-    Raises FailedError where it cannot fit, unless forced, and UserError where its GPUs are taken.
+    `tokenised`: a folder with the data of this very recipe, if it was tokenised before. Raises FailedError where it cannot fit, unless forced, and UserError where its GPUs are taken.
     """
+    from engines.training import dataset
     from engines.training.detached import start
     from engines.training.logout import warning
 
     folder = prepare(recipe, run_path(workspace, recipe), workspace)
+    if tokenised is not None and (known := dataset.saved(tokenised)) is not None:
+        dataset.save(known, folder.path)
     guard(recipe, folder, new=True, force=force, queued=conditions is not None)
     if conditions is not None:
         queue = Queue(folder.path.parent)

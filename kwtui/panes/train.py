@@ -255,7 +255,7 @@ class TrainPane(Pane):
 
     def action_reset(self) -> None:
         """Give the field under the cursor the recipe's own value back."""
-        if self.row.field is not None:
+        if self.view == "form" and self.row.field is not None:
             try:
                 self.form.reset(self.row.field)
             except UserError as error:

@@ -114,7 +114,8 @@ class TrainingService:
         task.progress(_("Preparing the run"))
         recipe = self._whole(values, base)
         task.check()
-        return launch(recipe, self._workspace, force=force, conditions=conditions)
+        data = self._data_folder(recipe)
+        return launch(recipe, self._workspace, force=force, conditions=conditions, tokenised=data)
 
     @property
     def _runs(self) -> Path | None:

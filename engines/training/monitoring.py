@@ -41,6 +41,7 @@ class MonitorCallback(TrainerCallback):
         self._next = 0.0
         self._step = 0
         self._end = threading.Event()
+        self._meter = Meter()
         self._thread: threading.Thread | None = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -70,7 +71,7 @@ class MonitorCallback(TrainerCallback):
         if self._thread is not None:
             self._thread.join()
             self._thread, self._end = None, threading.Event()
-        self._tell(Meter())
+        self._tell()
         self._take(write=True)
         if self._board is not None:
             self._board.close()
@@ -84,15 +85,15 @@ class MonitorCallback(TrainerCallback):
                 self._series.write()
 
     def _watch(self) -> None:
-        meter, end = Meter(), self._end
+        end = self._end
         while True:
-            self._tell(meter)
+            self._tell()
             if end.wait(self._interval):
                 return
 
-    def _tell(self, meter: Meter) -> None:
+    def _tell(self) -> None:
         with contextlib.suppress(OSError, ValueError):
-            self._events.write("resources", step=self._step, **meter.resources())
+            self._events.write("resources", step=self._step, **self._meter.resources())
 
 
 class Meter:

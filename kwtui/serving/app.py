@@ -52,7 +52,7 @@ def make_app(
         responses=_problems(400, 408, 413, 421, 429),
     )
     bearer = HTTPBearer(auto_error=False, description=_("The token that kwtui serve made."))
-    _routes(app, bearer, extractor, batcher, metrics)
+    _routes(app, bearer, extractor(), batcher, metrics)
     _errors(app)
     return Guard(
         app,
@@ -67,12 +67,12 @@ def make_app(
 def _routes(
     app: FastAPI,
     bearer: HTTPBearer,
-    extractor: Callable[[], Extractor],
+    served: Extractor,
     batcher: Batcher,
     metrics: Metrics,
 ) -> None:
     async def extract(asked: One | Many, request: Request) -> Results:
-        return await _extract(asked, request, extractor, batcher)
+        return await _extract(asked, request, served, batcher)
 
     app.post(
         "/extract",
@@ -104,7 +104,7 @@ def _routes(
 
 
 async def _extract(
-    asked: One | Many, request: Request, extractor: Callable[[], Extractor], batcher: Batcher
+    asked: One | Many, request: Request, served: Extractor, batcher: Batcher
 ) -> Results:
     texts = [asked.text] if isinstance(asked, One) else asked.texts
     clean = [normalise(text) for text in texts]
@@ -115,9 +115,8 @@ async def _extract(
     faults = [outcome for outcome in outcomes if isinstance(outcome, Fault)]
     if len(faults) == len(outcomes):
         raise Turned(faults[0].status, faults[0].sentence)
-    current = extractor()
     results = [_result(text, outcome) for text, outcome in zip(clean, outcomes, strict=True)]
-    return Results(results=results, strategy=current.name, model=current.model)
+    return Results(results=results, strategy=served.name, model=served.model)
 
 
 async def _while_there(request: Request, work: Awaitable[Value]) -> Value:

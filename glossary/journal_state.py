@@ -112,6 +112,12 @@ class State:
                 return
             last = rows[-1][0]
 
+    def sample(self, count: int) -> list[Term]:
+        """So many terms at most, spread evenly over their keys."""
+        last = self._one("SELECT max(key) FROM terms WHERE there", ())
+        step = max(int(last[0] or 0) // count, 1) if last else 1
+        return self.terms_of(list(range(1, step * count + 1, step)))
+
     def in_order(self) -> Iterator[tuple[int, str, dict[str, Any]]]:
         """All terms by canonical form: key, name and fields without defaults; none is kept."""
         with sentences(self.path):

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from glossary.i18n import _
@@ -34,6 +36,11 @@ MIN_RECORD_COSINE = 0.5
 _SLACK = 3
 # Each candidate is a row read from disk, 0.1 to 0.2 ms: fewer where each search costs more.
 _CANDIDATES, _FEWER, _LARGE = 64, 32, 100_000
+_NEAREST, _FEW = 24, 12
+# In more terms than these a text is not searched by letters that stand everywhere.
+_MANY = 20_000
+# No name has it, so that no n-gram with a space in it, which stands everywhere, is searched for.
+_BETWEEN = "|"
 _FUSION = 60
 _QUERY = 1000
 _SAME = 0.8
@@ -184,11 +191,13 @@ def _near_terms(
     candidates = max(_FEWER if glossary.count() > _LARGE else _CANDIDATES, 2 * limit)
     near: dict[str, _Near] = {}
     literal |= {match.term.id for match in matches}
+    nearest = max(_FEW if glossary.count() > _LARGE else _NEAREST, limit)
+    # LanceDB works outside of the interpreter's lock: both searches at once.
+    asked = _beside().submit(_by_vectors, sources, text, nearest)
     ngrams = _by_ngrams(glossary, _open_words(text, matches), candidates)
     _rank(near, ((t.id, t, s) for t, s in ngrams if t.id not in literal), "share")
     if sources.vectors is not None:
-        found = sources.vectors.search(text[:_QUERY], max(24, limit), kind="t")
-        close = [(id_, cosine) for id_, cosine in found if cosine >= MIN_COSINE]
+        close = [(id_, cosine) for id_, cosine in asked.result() if cosine >= MIN_COSINE]
         there = glossary.get_many(id_ for id_, _cosine in close if id_ not in literal)
         ranked = ((i, there[i], cosine) for i, cosine in close if i in there)
         _rank(near, (one for one in ranked if one[1].keyword), "cosine")
@@ -206,6 +215,18 @@ def _near_terms(
     ]
 
 
+@cache
+def _beside() -> ThreadPoolExecutor:
+    """One thread for what is searched beside the n-grams."""
+    return ThreadPoolExecutor(1, thread_name_prefix="vectors")
+
+
+def _by_vectors(sources: Sources, text: str, nearest: int) -> list[tuple[str, float]]:
+    if sources.vectors is None:
+        return []
+    return sources.vectors.search(text[:_QUERY], nearest, kind="t")
+
+
 def _near_records(sources: Sources, text: str, terms: Sequence[str], limit: int) -> list[Retrieved]:
     """Records by the terms they name, n-grams and vectors, without near copies of each other."""
     if sources.records is None or not text.strip():
@@ -218,7 +239,7 @@ def _near_records(sources: Sources, text: str, terms: Sequence[str], limit: int)
     shares = [(r, _overlap(r, grams)) for r, _bm25 in sources.records.search(text, candidates)]
     _rank(near, ((r.id, r, share) for r, share in shares if share >= MIN_SHARE), "share")
     if sources.vectors is not None:
-        found = sources.vectors.search(text[:_QUERY], max(24, limit), kind="r")
+        found = sources.vectors.search(text[:_QUERY], max(_NEAREST, limit), kind="r")
         close = dict(pair for pair in found if pair[1] >= MIN_RECORD_COSINE)
         there = sources.records.get(close)
         _rank(near, ((i, there[i], c) for i, c in close.items() if i in there), "cosine")
@@ -270,9 +291,11 @@ def _by_ngrams(glossary: Glossary, words: list[str], candidates: int) -> list[tu
     if not words:
         return []
     windows = _windows(words)
+    if glossary.count() > _MANY:
+        words = glossary.common_pairs().rare(words)
     scored = [
         (term, max(_closeness(surface, windows) for surface in term.surfaces), bm25)
-        for term, bm25 in glossary.ngram_search(" ".join(words), candidates)
+        for term, bm25 in glossary.ngram_search(_BETWEEN.join(words), candidates)
         if term.keyword
     ]
     scored.sort(key=lambda item: (-item[1], -item[2], item[0].canonical))

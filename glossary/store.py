@@ -17,6 +17,7 @@ from typing import Any
 
 from glossary import present
 from glossary.changes import EDIT, REDO, UNDO, Batch, Snapshot
+from glossary.common import SAMPLE, CommonPairs
 from glossary.errors import FailedError, UserError
 from glossary.follower import Follower
 from glossary.history import add_snapshot, drop_snapshot, position_of
@@ -73,6 +74,7 @@ class Glossary(present.Present):
         self._matcher: Matcher | None = None
         self._terms: list[Term] | None = None
         self._excluded: list[Term] | None = None
+        self._common: CommonPairs | None = None
 
     @classmethod
     def open(
@@ -180,6 +182,12 @@ class Glossary(present.Present):
             spellings = ((term, (name,)) for name, term in self.journal.spellings())
             self._matcher = Matcher.over(spellings, self.journal.term)
         return self._matcher
+
+    def common_pairs(self) -> CommonPairs:
+        """The pairs of letters that are too common to search by; of a sample, kept for good."""
+        if self._common is None:
+            self._common = CommonPairs(self.journal.sample(SAMPLE))
+        return self._common
 
     def ngram_search(self, text: str, limit: int) -> list[tuple[Term, float]]:
         """Terms that share 2- and 3-grams with `text`, best BM25 score first, at most `limit`."""

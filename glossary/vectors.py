@@ -75,6 +75,7 @@ class Vectors:
         self._name = _PREFIX + embedder.fingerprint
         self._table = self._existing()
         self._kinds: frozenset[str] | None = None
+        self._large: bool | None = None
 
     def coverage(self) -> Coverage:
         """What is stored; models of other tables are named."""
@@ -141,13 +142,20 @@ class Vectors:
         if not vector.any():
             return []
         query = self._table.search(vector, vector_column_name="vector").distance_type("cosine")
-        if self._table.count_rows() >= _INDEXED:
+        if self._is_large():
             # Reading rows is what costs (0.2 ms each): distances stay those of the index.
             query = query.nprobes(_PROBES)
         if self._mixed(kind):
             query = query.where(f"kind = '{kind}'", prefilter=True)
         rows = query.select(["key", "_distance"]).limit(limit).to_arrow().to_pylist()
         return [(row["key"][2:], 1.0 - row["_distance"]) for row in rows if row["key"][0] == kind]
+
+    def _is_large(self) -> bool:
+        """Whether there are so many vectors that an index was built."""
+        if self._large is None:
+            assert self._table is not None
+            self._large = self._table.count_rows() >= _INDEXED
+        return self._large
 
     def _mixed(self, kind: str) -> bool:
         """Whether vectors of the other kind are stored too, so that a search must filter."""
@@ -182,7 +190,7 @@ class Vectors:
         else:
             merge = self._table.merge_insert("key").when_matched_update_all()
             merge.when_not_matched_insert_all().execute(rows)
-        self._kinds = None
+        self._kinds = self._large = None
 
     def _drop(self, keys: Sequence[str]) -> None:
         assert self._table is not None
@@ -190,7 +198,7 @@ class Vectors:
             # Ids hold only letters, digits and _.:- (validation.py), so no quote gets in.
             listed = "', '".join(keys[start : start + _BATCH])
             self._table.delete(f"key IN ('{listed}')")
-        self._kinds = None
+        self._kinds = self._large = None
 
     def _index(self) -> None:
         """An index for many vectors, brought up when many came after it was built."""

@@ -116,11 +116,10 @@ def fit_curve(strategy: str, points: Sequence[Point], *, seed: int = 0) -> Curve
     now = float(sizes[-1])
     ahead = np.concatenate([np.geomspace(sizes[0], now + MORE[-1], _GRID), now + np.array(MORE)])
     ahead = np.concatenate([ahead, [now]])
-    middle, ceiling = _predicted(sizes, _means(by_size), ahead)
+    (middle,), (ceiling,) = _predicted(sizes, _means(by_size)[None, :], ahead)
     generator = np.random.default_rng(seed)
-    drawn = np.stack(
-        [_predicted(sizes, _drawn(by_size, generator), ahead)[0] for _n in range(SAMPLES)]
-    )
+    scores = np.stack([_drawn(by_size, generator) for _n in range(SAMPLES)])
+    drawn, _ceilings = _predicted(sizes, scores, ahead)
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     fit = tuple(
         (float(n), float(m), float(a), float(b))
@@ -131,7 +130,7 @@ def fit_curve(strategy: str, points: Sequence[Point], *, seed: int = 0) -> Curve
         change = drawn[:, at] - drawn[:, -1]
         ends = np.quantile(change, [0.025, 0.975])
         gains.append(Gain(more, float(middle[at] - middle[-1]), float(ends[0]), float(ends[1])))
-    return Curve(strategy, tuple(points), fit, tuple(gains), ceiling)
+    return Curve(strategy, tuple(points), fit, tuple(gains), float(ceiling))
 
 
 def _means(by_size: Mapping[int, Sequence[float]]) -> _Floats:
@@ -152,27 +151,27 @@ def _drawn(by_size: Mapping[int, Sequence[float]], generator: np.random.Generato
     return np.array(found)
 
 
-def _predicted(sizes: _Floats, scores: _Floats, ahead: _Floats) -> tuple[_Floats, float]:
-    """f at `ahead` and its ceiling a: least squares for each exponent, the best one taken."""
-    best: tuple[float, float, float, float] | None = None
+def _predicted(sizes: _Floats, scores: _Floats, ahead: _Floats) -> tuple[_Floats, _Floats]:
+    """f at `ahead` and its ceiling a for each row of scores, by least squares over exponents."""
+    rows = len(scores)
+    best = np.full(rows, np.inf)
+    values, ceilings = np.zeros((rows, len(ahead))), np.zeros(rows)
     for exponent in _EXPONENTS:
         x = sizes**-exponent
-        slope, ceiling = _line(x, scores)
-        error = float(np.sum((ceiling - slope * x - scores) ** 2))
-        if best is None or error < best[0] - 1e-12:
-            best = (error, ceiling, slope, float(exponent))
-    assert best is not None
-    _error, ceiling, slope, exponent = best
-    return ceiling - slope * ahead**-exponent, ceiling
+        slope, ceiling = _lines(x, scores)
+        errors = np.sum((ceiling[:, None] - slope[:, None] * x - scores) ** 2, axis=1)
+        better = errors < best - 1e-12
+        best[better], ceilings[better] = errors[better], ceiling[better]
+        values[better] = ceiling[better, None] - slope[better, None] * ahead**-exponent
+    return values, ceilings
 
 
-def _line(x: _Floats, y: _Floats) -> tuple[float, float]:
-    """b and a of y = a - b x by least squares, with b >= 0 and a <= 1."""
+def _lines(x: _Floats, y: _Floats) -> tuple[_Floats, _Floats]:
+    """b and a of y = a - b x by least squares for each row of y, with b >= 0 and a <= 1."""
     across = x - x.mean()
-    total = float(np.sum(across**2))
-    slope = max(0.0, -float(np.sum(across * y)) / total) if total else 0.0
-    ceiling = float(y.mean()) + slope * float(x.mean())
-    if ceiling > 1.0:
-        ceiling = 1.0
-        slope = max(0.0, float(np.sum((1.0 - y) * x)) / float(np.sum(x * x)))
+    slope = np.maximum(0.0, -(y @ across) / np.sum(across**2))
+    ceiling = y.mean(axis=1) + slope * x.mean()
+    high = ceiling > 1.0
+    slope[high] = np.maximum(0.0, ((1.0 - y[high]) @ x) / np.sum(x * x))
+    ceiling[high] = 1.0
     return slope, ceiling

@@ -73,7 +73,7 @@ def items(glossary: Glossary, records: Records) -> Iterator[Item]:
     """Everything that is embedded: terms, then records."""
     from glossary.vectors import record_item, term_item
 
-    yield from (term_item(term) for term in glossary.terms())
+    yield from (term_item(term) for term in glossary.iterate())
     yield from map(record_item, records.all())
 
 

@@ -23,7 +23,7 @@ def dictionary_matcher(strategy: StrategySettings, glossary: Glossary | None) ->
     own = (
         Term(id="", canonical=word, definition=said) for word, said in strategy.definitions.items()
     )
-    return Matcher([*own, *(glossary.terms() if glossary is not None else ())])
+    return Matcher([*own, *(glossary.iterate() if glossary is not None else ())])
 
 
 def dictionary_keywords(

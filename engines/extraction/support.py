@@ -163,7 +163,7 @@ def wanted_categories(strategy: StrategySettings, glossary: Glossary | None) -> 
     names = frozenset(name for name, _description in kinds_of(strategy))
     if glossary is None or not names:
         return frozenset()
-    return names if names <= {term.category for term in glossary.terms()} else frozenset()
+    return names if names <= set(glossary.categories()) else frozenset()
 
 
 def _wanted(term: Term, categories: frozenset[str]) -> bool:

@@ -36,7 +36,7 @@ class ModelsPane(Pane):
         self.done: Done | None = None
         self._models: tuple[Found, ...] = ()
         self._shown: tuple[Found, ...] = ()
-        self._strategies: tuple[str, ...] = ()
+        self._strategies: tuple[tuple[str, str], ...] = ()
         self._wanted_row = ""
 
     def compose(self) -> ComposeResult:
@@ -104,7 +104,7 @@ class ModelsPane(Pane):
     def _fetch(self, offset: int, limit: int) -> list[tuple[Cell, ...]]:
         return [row(found, self._wide) for found in self._shown[offset : offset + limit]]
 
-    def found(self, models: Sequence[Found], strategies: Sequence[str]) -> None:
+    def found(self, models: Sequence[Found], strategies: Sequence[tuple[str, str]]) -> None:
         """Take the models that are there."""
         self._strategies = tuple(strategies)
         self._take(models)
@@ -148,10 +148,8 @@ class ModelsPane(Pane):
 
     def draw_progress(self) -> None:
         """The first line: what is being done, else where the models lie."""
-        line = self.job.line
-        if not line:
-            self.query_one("#models-head", Lines).show([Content("")])
-            return
+        home = _("Exports lie in {path}").format(path=f"{self.bench.workspace.models.name}/")
+        line = self.job.line or home
         self.query_one("#models-head", Lines).show([Content.assemble(" ", (line, MUTED))])
 
     @on(RecordTable.Highlighted)

@@ -31,10 +31,13 @@ class ExportScreen(ModalScreen[Wanted | None]):
     ]
 
     def __init__(
-        self, model: Found, strategies: Sequence[str], taken: Callable[[str], bool]
+        self,
+        model: Found,
+        strategies: Sequence[tuple[str, str]],
+        taken: Callable[[str], bool],
     ) -> None:
         super().__init__()
-        self._model, self._strategies, self._taken = model, tuple(strategies), taken
+        self._model, self._strategies, self._taken = model, dict(strategies), taken
         self._suggested = ""
 
     def compose(self) -> ComposeResult:
@@ -71,7 +74,8 @@ class ExportScreen(ModalScreen[Wanted | None]):
         return Choice(values, shown, id="type")
 
     def _asked(self) -> Choice:
-        return Choice(self._strategies, self._strategies, id="strategy")
+        names = tuple(self._strategies)
+        return Choice(names, names, id="strategy")
 
     def _wrapping(self) -> Choice:
         shown = (_("the chat template alone"), _("every text in the strategy's prompt"))
@@ -107,7 +111,9 @@ class ExportScreen(ModalScreen[Wanted | None]):
                 "Tokens of 1,000 texts and keywords of 100 are compared with the model; nothing "
                 "is written when they differ."
             ),
-            "ollama": _("A folder with the file and its Modelfile; Ollama takes it where it is installed."),
+            "ollama": _(
+                "A folder with the file and its Modelfile; Ollama takes it where it is installed."
+            ),
             "merge": _("The adapter goes into its full-precision base; the result is compared."),
             "bundle": _("Model, terms, prompt and settings: `kwtui extract --bundle` runs it."),
         }
@@ -137,6 +143,9 @@ class ExportScreen(ModalScreen[Wanted | None]):
             return _("The name is a word without slashes.")
         if self._taken(name):
             return _("There is a model {name} already.").format(name=name)
+        asked = self._strategies[self._choice("strategy")] == "model"
+        if self._choice("what") in ("gguf", "ollama") and not asked:
+            return _("A proof needs a strategy that asks a model.")
         if self._model.refusal and self._choice("what") != "bundle":
             return self._model.refusal
         return ""

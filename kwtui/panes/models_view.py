@@ -77,7 +77,7 @@ def about(found: Found) -> Content:
 def card_lines(card: str) -> list[Content]:
     """Markdown as a person reads it on a terminal: headings bold, tables in two columns."""
     lines = list[Content]()
-    for line in printable_lines(card):
+    for line in _paragraphs(printable_lines(card)):
         if line.startswith("#"):
             lines.append(Content.styled(line.lstrip("# "), "b"))
         elif line.startswith("|"):
@@ -87,6 +87,19 @@ def card_lines(card: str) -> list[Content]:
         elif line.strip() or (lines and lines[-1].plain):
             lines.append(Content(line))
     return lines
+
+
+def _paragraphs(lines: list[str]) -> list[str]:
+    """Lines that were broken for an editor put together again."""
+    joined, flowing = list[str](), False
+    for line in lines:
+        plain = bool(line) and not line.startswith(("#", "|", "- ", "    "))
+        if plain and flowing:
+            joined[-1] += " " + line
+        else:
+            joined.append(line)
+        flowing = plain or (flowing and line.startswith("- "))
+    return joined
 
 
 def printable_lines(card: str) -> list[str]:

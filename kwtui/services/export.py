@@ -57,10 +57,11 @@ class ExportService:
             for i in infos
         )
 
-    def strategies(self, task: Task) -> tuple[str, ...]:
-        """Names of the strategies that can be packed or asked in a proof."""
+    def strategies(self, task: Task) -> tuple[tuple[str, str], ...]:
+        """(name, kind) of the strategies that can be packed; first those that ask a model."""
         found = self._settings.strategies
-        return tuple(name for name, strategy in found.items() if not strategy.server)
+        local = [(name, one.kind) for name, one in found.items() if not one.server]
+        return tuple(sorted(local, key=lambda pair: (pair[1] != "model", pair[0] != "prompt")))
 
     def export(self, task: Task, wanted: Wanted) -> Done:
         """Do one export; progress: stages with how many of how many."""

@@ -49,6 +49,7 @@ def _monitor() -> tuple[Action, ...]:
         ("bell", ("b",), _("Bell at the end"), True),
         ("older", ("left",), _("Earlier steps"), False),
         ("newer", ("right",), _("Later steps"), False),
+        ("attach", ("o",), _("Watch a folder"), False),
         ("again", ("n",), _("Next place found"), False),
         ("previous-view", ("shift+tab",), _("Previous view"), False),
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engines.training.folder import RunFolder
 from engines.training.queue import Entry, Queue
-from engines.training.runs import Run, list_runs
+from engines.training.runs import Run, list_runs, look
 from engines.training.snapshot import Snapshot, Watcher, snapshot
 from glossary.errors import UserError
 
@@ -39,14 +41,14 @@ class Board:
             self._watchers[run.id] = Watcher(run.folder)
         return self._watchers[run.id]
 
-    def look(self) -> list[Row]:
-        """Every run, the newest first."""
+    def look(self, others: Sequence[Path] = ()) -> list[Row]:
+        """Every run, the newest first, and after them those in the folders `others`."""
         places: dict[str, tuple[int, Entry]] = {}
         if self.queue.file.exists():
             with contextlib.suppress(OSError, UserError):
                 places = {e.run: (n, e) for n, e in enumerate(self.queue.read(), start=1)}
         rows = []
-        for run in list_runs(self.runs):
+        for run in [*list_runs(self.runs), *_elsewhere(others)]:
             place, entry = places.get(run.id, (None, None))
             rows.append(Row(run, self._shot(run), entry, place))
         gone = self._watchers.keys() - {row.run.id for row in rows}
@@ -66,6 +68,13 @@ class Board:
         shot = snapshot(run, watcher.series, watcher.foretold())
         self._seen[run.id] = (mark, shot)
         return shot
+
+
+def _elsewhere(folders: Sequence[Path]) -> Iterator[Run]:
+    """The runs in folders outside the workspace; what is gone or broken is left out."""
+    for folder in folders:
+        with contextlib.suppress(OSError, UserError):
+            yield look(RunFolder(folder))
 
 
 def _mark(run: Run) -> Mark:

@@ -348,13 +348,15 @@ class MonitorPane(RunActions, LogActions, Pane):
             "view": self.wish.view,
             "figure": self.figure,
             "bell": self.bell,
+            "others": self.wish.others,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where the last time ended."""
         self.wish.run = str(state.get("run", ""))
-        marked = state.get("marked")
+        marked, others = state.get("marked"), state.get("others")
         self.wish.marked = [str(run) for run in marked] if isinstance(marked, list) else []
+        self.wish.others = [str(one) for one in others] if isinstance(others, list) else []
         if state.get("figure") in FIGURES:
             self.figure = str(state["figure"])
         if state.get("view") in VIEWS:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.widget import Widget
 
 from engines.training import runs
 from engines.training.board import Row
+from engines.training.folder import RunFolder
 from engines.training.queue import Conditions, Queue
 from glossary.errors import UserError
 from glossary.i18n import _
 from kwtui.commands._runs_text import size
-from kwtui.widgets.dialogs import ChooseScreen
+from kwtui.widgets.dialogs import AskScreen, ChooseScreen
 
 if TYPE_CHECKING:
     from kwtui.app import Workbench
@@ -132,6 +134,27 @@ class RunActions(Widget):
                 [m for m in marked if m != name] if name in marked else [*marked, name]
             )
             self.look()
+
+    def action_attach(self) -> None:
+        """Watch a run in a folder outside the workspace too."""
+
+        def check(typed: str) -> str:
+            try:
+                runs.look(RunFolder(Path(typed.strip()).expanduser().absolute()))
+            except UserError as error:
+                return error.sentence
+            return ""
+
+        def accepted(typed: str | None) -> None:
+            if typed:
+                folder = Path(typed.strip()).expanduser().absolute()
+                if folder.parent != self._bench.workspace.runs:
+                    others = [one for one in self.wish.others if one != str(folder)]
+                    self.wish.others = [*others, str(folder)]
+                self.wish.run = folder.name
+                self.look()
+
+        self.app.push_screen(AskScreen(_("Folder of the run"), check=check), accepted)
 
     # The queue
 

@@ -47,11 +47,15 @@ class View:
 
 @dataclass(slots=True)
 class Wish:
-    """What is to be looked at: a run by id ("": the newest), marked ones, and the view in front."""
+    """What is to be looked at: a run by id ("": the newest), marked ones, and the view in front.
+
+    `others`: folders of runs outside the workspace.
+    """
 
     run: str = ""
     marked: list[str] = field(default_factory=list)
     view: str = "curves"
+    others: list[str] = field(default_factory=list)
 
 
 class Feed:
@@ -68,7 +72,7 @@ class Feed:
             self._swept = True
             sweep(self.board.runs)
             self._wake()
-        rows = self.board.look()
+        rows = self.board.look([Path(folder) for folder in wish.others])
         row = next((r for r in rows if r.run.id == wish.run), rows[0] if rows else None)
         chosen = None if row is None else self._chosen(row, rows, wish)
         more: dict[str, Any] = {}

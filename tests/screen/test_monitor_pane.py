@@ -107,6 +107,24 @@ def test_a_run_that_is_started_elsewhere_appears_and_its_end_rings(space: Worksp
     perform(story, space)
 
 
+def test_a_run_outside_the_workspace_is_watched_too(space: Workspace, tmp_path: Path) -> None:
+    elsewhere = Workspace.create(tmp_path / "elsewhere")
+    folder = write_run(elsewhere, "far", state="stopped", done=50)
+
+    async def story(stage: Stage) -> None:
+        await monitor_pane(stage)
+        await stage.press("o")
+        await stage.type("nowhere")
+        await stage.press("enter")
+        assert "holds no run" in stage.text
+        await stage.press(*["backspace"] * 7)
+        await stage.paste(str(folder.path))
+        await stage.press("enter")
+        await stage.until(lambda: "step 50/200" in stage.text)
+
+    perform(story, space)
+
+
 def test_views_marks_zoom_and_search(space: Workspace) -> None:
     write_run(space, "one", created=2.0)
     write_run(space, "two", steps=100, created=1.0)

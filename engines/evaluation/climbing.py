@@ -172,7 +172,9 @@ def _known_run(space: Workspace, rung: Rung) -> RunFolder | None:
         state = look(folder).state
     except UserError:
         return None
-    if state in ("failed", "broken"):
+    # A finished run whose model is gone is as good as none.
+    gone = state == "finished" and not (space.models / rung.model).is_dir()
+    if gone or state in ("failed", "broken"):
         return None
     queue = Queue(space.runs)
     queued = any(entry.run == folder.path.name for entry in queue.read())

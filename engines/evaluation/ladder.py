@@ -100,6 +100,10 @@ def run(
     """
     wish = wish or Wish()
     strategies = {name: find_strategy(settings.strategies, name) for name in dict.fromkeys(names)}
+    for strategy in strategies.values():
+        if strategy.kind == "model" and not strategy.server:
+            # What is not there is said before anything is asked.
+            resolve(strategy.model, settings.model_folders(space.root))
     with _alone(space):
         texts, problems, seen, labels = _material(space, split, wish.limit)
         opener = Opener(settings, space)

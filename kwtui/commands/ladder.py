@@ -182,12 +182,22 @@ def named(strategies: str) -> list[str]:
 
 
 def standard(space: Workspace, base: str) -> list[str]:
-    """What is measured when nothing is named: controls, prompt, rag, and what was trained."""
+    """What is measured when nothing is named: those of the standard ones that can run."""
+    from engines.corpus.gold import seen_surfaces
+    from engines.corpus.store import Corpus
     from engines.evaluation.climbing import TRAINED, model_name
+    from engines.extraction.strategy import needs_glossary
     from engines.models.registry import resolve
 
     settings = context.settings()
-    names = [name for name in DEFAULT.split(",") if name in settings.strategies]
+    known = {n: settings.strategies[n] for n in DEFAULT.split(",") if n in settings.strategies}
+    if not space.glossary_path.exists():
+        known = {name: one for name, one in known.items() if not needs_glossary(one)}
+    if space.corpus_path.exists():
+        with Corpus.open(space.corpus_path, readonly=True) as corpus:
+            if not seen_surfaces(corpus):
+                known = {name: one for name, one in known.items() if one.kind != "crf"}
+    names = list(known)
     for name in TRAINED:
         strategy = settings.strategies.get(name)
         try:

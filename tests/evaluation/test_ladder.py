@@ -337,3 +337,16 @@ def test_evaluation_takes_little_beside_answers(space: Workspace) -> None:
     started = time.perf_counter()
     climbed(space, CONTROLS)
     assert time.perf_counter() - started < 5
+
+
+def test_without_a_name_what_can_run_is_measured(tmp_path: Path, kwtui: Run) -> None:
+    made = Workspace.create(tmp_path / "bare")
+    with Corpus.open(made.corpus_path, create=True) as corpus:
+        corpus.add(texts("dev", 5))
+    with made.config.open("a", encoding="utf-8") as file:
+        file.write('\n[strategies.prompt]\nmodel = "nowhere"\n')
+    done = kwtui("-w", made.root, "ladder")
+    # No glossary and no training labels: prompt alone is left, and its model is not there.
+    assert done.returncode == 2
+    assert "nowhere" in done.stderr
+    assert not (made.reports / "ladder" / "cache").exists()

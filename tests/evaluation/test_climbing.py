@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from engines.evaluation.climbing import (
 )
 from engines.evaluation.curving import curve_file, measure_curve
 from engines.evaluation.ladder import Wish, run
+from engines.evaluation.results import LadderResult
 from engines.evaluation.rungs import seed_models, standing
 from engines.evaluation.search import search
 from engines.evaluation.sweeps import parse_sweep, trained_variants, with_variants
@@ -209,6 +211,22 @@ def test_a_search_reads_train_and_dev_and_keeps_to_its_budget(
     assert found.calls <= 260 + 3 * 40
     with pytest.raises(UserError, match="at least"):
         search(taught, load(taught.root), "prompt", 50)
+
+
+def test_several_trainings_are_answered_and_scored_together(taught: Workspace) -> None:
+    for seed in (1, 2):
+        folder = taught.models / model_name("lora", "tiny", seed)
+        shutil.copytree(taught.models / "tiny", folder)
+        (folder / "kwtui.json").write_text(json.dumps({"method": "lora", "base": "tiny"}))
+    settings = trained_strategies(load(taught.root), ["lora"], "tiny")
+    result = run(taught, settings, ["prompt", "lora"], "dev", Wish(limit=6, seeds=2))
+    prompt, lora = result.rows
+    assert (prompt.seeds, lora.seeds) == (1, 2)
+    assert (lora.texts, lora.scores.texts, lora.scores.invalid.total) == (6, 12, 12)
+    assert lora.f1_low <= lora.scores.f1 <= lora.f1_high
+    assert lora.delta is not None
+    assert lora.delta.difference == pytest.approx(0.0, abs=1e-9)
+    assert LadderResult.from_json(result.to_json()).to_json() == result.to_json()
 
 
 KILLED = """

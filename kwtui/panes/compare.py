@@ -102,7 +102,13 @@ class ComparePane(Sending, Pane):
 
     async def _open(self) -> None:
         try:
-            if self.view is None:
+            if self.view is None and self._view_wanted == "table":
+                await self._read_result()
+                await self.show_view("table")
+                await self._compare()
+                for view in self._views.values():
+                    view.changed()
+            elif self.view is None:
                 await self.read()
                 await self.show_view(self._view_wanted)
             else:
@@ -130,14 +136,17 @@ class ComparePane(Sending, Pane):
 
     async def read(self) -> None:
         """Read the last ladder of the split and open the comparison of its pair."""
-        found = await self.bench.work(self._load)
-        self.result, self.curve = found or (None, None)
-        self._stamp = self._mark()
-        self._pick()
+        await self._read_result()
         await self._compare()
         for view in self._views.values():
             if view is not self.view:
                 view.changed()
+
+    async def _read_result(self) -> None:
+        found = await self.bench.work(self._load)
+        self.result, self.curve = found or (None, None)
+        self._stamp = self._mark()
+        self._pick()
 
     def _load(self) -> tuple[LadderResult | None, LearningCurve | None]:
         from engines.evaluation.measured import read_curve, read_result

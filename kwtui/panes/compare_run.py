@@ -32,4 +32,4 @@ def start(space: Workspace, split: str) -> str:
             start_new_session=True,
         )
     said = _("The ladder runs on {split}; the table follows when it is done. Its log is {path}.")
-    return said.format(split=split, path=folder / LOG)
+    return said.format(split=split, path=(folder / LOG).relative_to(space.root))

@@ -275,6 +275,30 @@ def test_a_ladder_that_was_run_meanwhile_is_shown_and_the_pair_is_kept(space: Wo
     perform(second, space, keep=True)
 
 
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_a_ladder_that_the_pane_starts_outlives_the_app(space: Workspace) -> None:
+    fill(space)
+    path = space.reports / "ladder" / "dev.json"
+    before = path.stat().st_mtime_ns
+
+    async def story(stage: Stage) -> None:
+        await opened(stage)
+        await stage.press("home", "r")
+        await stage.idle()
+        assert "ladder.log" in stage.line
+
+    perform(story, space, (160, 45))
+    for _round in range(8000):
+        if path.stat().st_mtime_ns != before:
+            break
+        time.sleep(0.1)
+    log = (space.reports / "ladder" / "ladder.log").read_text(encoding="utf-8")
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    assert "rag" in [row["strategy"] for row in rows], log
+    assert "key" in rows[0]
+
+
 def test_the_report_is_written_from_the_pane(space: Workspace) -> None:
     fill(space)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 import sys
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -217,6 +219,9 @@ class Lines:
         self._progress: Progress | None = None
 
     def __enter__(self) -> Lines:
+        # What libraries say while they load a model is nothing that a person can act on.
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+        warnings.filterwarnings("ignore", category=FutureWarning)
         return self
 
     def __exit__(self, *_exception: object) -> None:

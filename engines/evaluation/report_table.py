@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +145,7 @@ def latex(result: LadderResult) -> str:
     titles, cells = rows(result)
     body = []
     for line in cells:
-        body.append(" & ".join(escape_latex(line[n]) for n in _PAPER) + r" \\")
+        body.append(" & ".join(_latex_cell(line[n]) for n in _PAPER) + r" \\")
     head = " & ".join(escape_latex(titles[n]) for n in _PAPER) + r" \\"
     note = caption(result)
     return "\n".join(
@@ -172,7 +173,7 @@ def caption(result: LadderResult) -> str:
     seeds = max((row.seeds for row in result.rows), default=1)
     said = _(
         "Micro F1 over keyword sets on {texts} texts of {split}; 95 % intervals and p-values by "
-        "paired bootstrap over texts, p corrected by Holm; gain against the rung below."
+        "paired bootstrap over texts, p corrected by Holm; gain against the best of the rung below."
     ).format(texts=f"{result.texts:,}", split=result.split)
     if seeds > 1:
         more = _("Intervals cover the choice of texts and {seeds} seeds of training.")
@@ -227,6 +228,12 @@ def escape_latex(words: str) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in printable(words).replace("\n", " "))
 
 
+def _latex_cell(words: str) -> str:
+    """A cell with the dashes of ranges and the minus signs that LaTeX has for them."""
+    ranges = re.sub(r"(?<=\d)-(?=\d)", "--", escape_latex(words))
+    return re.sub(r"(?<![\w-])-(?=\d)", "$-$", ranges)
+
+
 def _md(words: str) -> str:
     """A cell of a Markdown table in which nothing is markup."""
     plain = printable(words).replace("\n", " ").replace("\\", "\\\\").replace("|", "\\|")
@@ -242,7 +249,7 @@ def _gain(row: RungResult) -> str:
     delta = row.delta
     if delta is None:
         return "-"
-    return f"{delta.difference:+.3f} ({delta.low:+.3f} {delta.high:+.3f})"
+    return f"{delta.difference:+.3f} [{delta.low:+.3f}, {delta.high:+.3f}]"
 
 
 def _latency(row: RungResult) -> str:

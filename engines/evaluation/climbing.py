@@ -34,12 +34,17 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How missing rungs are trained. `changes`: over each recipe; `terms`: of the tokenizer's."""
+    """How missing rungs are trained. `changes`: over each recipe; `terms`: of the tokenizer's.
+
+    `chosen`: the base was named by a person, and goes before the models that config.toml has for
+    strategies with the name of a rung.
+    """
 
     base: str = "kw-mini"
     seeds: int = 1
     changes: Mapping[str, Any] = field(default_factory=dict)
     terms: int = 500
+    chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +61,20 @@ def model_name(strategy: str, base: str, seed: int = 1) -> str:
     return f"{base}-{strategy}" + (f"-s{seed}" if seed > 1 else "")
 
 
-def trained_strategies(settings: Settings, names: Iterable[str], base: str) -> Settings:
-    """The settings with every name of TRAINED that they lack, as the prompt strategy taught."""
+def trained_strategies(
+    settings: Settings, names: Iterable[str], base: str, *, chosen: bool = False
+) -> Settings:
+    """The settings with every name of TRAINED that they lack, as the prompt strategy taught.
+
+    With a base that was `chosen` those that they have are replaced where their model is another.
+    """
     made = {n: taught(settings, n, base) for n in names if n in TRAINED}
-    known = {**made, **settings.strategies}
-    return settings.model_copy(update={"strategies": known})
+    own = {
+        name: strategy
+        for name, strategy in settings.strategies.items()
+        if not (chosen and name in made and strategy.model != made[name].model)
+    }
+    return settings.model_copy(update={"strategies": {**made, **own}})
 
 
 def taught(settings: Settings, name: str, base: str) -> StrategySettings:
@@ -113,6 +127,8 @@ def missing(
     for name, method in TRAINED.items():
         if name not in names:
             continue
+        if not (training.chosen or named) and _other(settings, name, training.base, folders):
+            continue
         base = vocabulary_name(training.base) if name == TOKENIZER else training.base
         for seed in range(1, training.seeds + 1):
             model = named or model_name(name, training.base, seed)
@@ -128,6 +144,14 @@ def missing(
             }
             found.append(Rung(name, model, overlay(overlay(values, own), dict(training.changes))))
     return found
+
+
+def _other(settings: Settings, name: str, base: str, folders: Sequence[Any]) -> bool:
+    """Whether config.toml has a model of its own for the rung, and it is there."""
+    known = settings.strategies.get(name)
+    if known is None or known.model == model_name(name, base):
+        return False
+    return _is_there(known.model, folders)
 
 
 def vocabulary_name(base: str) -> str:

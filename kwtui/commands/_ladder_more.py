@@ -36,7 +36,7 @@ def train(
         for name in register(space, settings, names, training.base):
             said = _("[strategies.{name}] was written into {path}.")
             lines.say(said.format(name=name, path=space.config))
-    return trained_strategies(settings, names, training.base)
+    return trained_strategies(settings, names, training.base, chosen=training.chosen)
 
 
 def sweep(

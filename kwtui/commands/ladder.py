@@ -54,7 +54,7 @@ def command(
         False, "--train-missing", help=_("Train lora, qlora, sft and tokenizer where missing.")
     ),
     base: str = typer.Option(
-        "kw-mini", "--base", metavar="MODEL", help=_("The model that is taught.")
+        "", "--base", metavar="MODEL", help=_("The model that is taught; else kw-mini.")
     ),
     changes: list[str] = typer.Option(
         [], "--set", metavar="KEY=VALUE", help=_("Change a value of the recipes; may be repeated.")
@@ -76,11 +76,12 @@ def command(
     """Measure strategies side by side and say which one to use. Killed, it goes on where it was."""
     from engines.evaluation.climbing import Training
     from engines.evaluation.ladder import Wish
+    from engines.training.launching import EMBEDDED
     from engines.training.recipe import parse_changes
 
     space = context.need_workspace()
-    names = named(strategies) if strategies else standard(space, base)
-    training = Training(base, seeds, parse_changes(changes))
+    names = named(strategies) if strategies else standard(space, base or EMBEDDED, all_=missing)
+    training = Training(base or EMBEDDED, seeds, parse_changes(changes), chosen=bool(base))
     wish = Wish(limit, seeds, fresh, worth, command_line(names, split, limit, seeds, base))
     with Lines() as lines:
         if search:
@@ -171,7 +172,7 @@ def command_line(names: list[str], split: str, limit: int, seeds: int, base: str
     line = ["kwtui", "ladder", "--split", split, "--strategies", ",".join(names)]
     line += ["--limit", str(limit)] if limit else []
     line += ["--seeds", str(seeds)] if seeds > 1 else []
-    line += ["--base", base] if base != "kw-mini" else []
+    line += ["--base", base] if base else []
     return shlex.join(line)
 
 
@@ -183,8 +184,11 @@ def named(strategies: str) -> list[str]:
     return names
 
 
-def standard(space: Workspace, base: str) -> list[str]:
-    """What is measured when nothing is named: those of the standard ones that can run."""
+def standard(space: Workspace, base: str, *, all_: bool = False) -> list[str]:
+    """What is measured when nothing is named: those of the standard ones that can run.
+
+    `all_`: with the trained ones that are not there yet.
+    """
     from engines.corpus.gold import seen_surfaces
     from engines.corpus.store import Corpus
     from engines.evaluation.climbing import TRAINED, model_name
@@ -206,7 +210,8 @@ def standard(space: Workspace, base: str) -> list[str]:
             model = strategy.model if strategy else model_name(name, base)
             resolve(model, settings.model_folders(space.root))
         except UserError:
-            continue
+            if not all_:
+                continue
         names.append(name)
     return names
 

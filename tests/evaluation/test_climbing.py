@@ -90,6 +90,19 @@ def test_what_is_missing_is_trained_in_the_order_of_the_ladder(space: Workspace)
     assert [rung.model for rung in left] == ["kw-mini-lora-s2"]
 
 
+def test_a_model_of_ones_own_for_a_rung_is_used_unless_a_base_is_chosen(space: Workspace) -> None:
+    model_folder(space, "mine", method="lora")
+    with space.config.open("a", encoding="utf-8") as file:
+        file.write('\n[strategies.lora]\nmodel = "mine"\n')
+    settings = load(space.root)
+    assert missing(space, settings, ["lora"], Training()) == []
+    assert trained_strategies(settings, ["lora"], "kw-mini").strategies["lora"].model == "mine"
+    (rung,) = missing(space, settings, ["lora"], Training("gemma-2b", chosen=True))
+    assert rung.model == "gemma-2b-lora"
+    chosen = trained_strategies(settings, ["lora"], "gemma-2b", chosen=True)
+    assert chosen.strategies["lora"].model == "gemma-2b-lora"
+
+
 def test_a_trained_strategy_is_written_into_the_workspace_once(space: Workspace) -> None:
     with space.config.open("a", encoding="utf-8") as file:
         file.write('\n[strategies.prompt]\nnotes = ["조사는 빼세요."]\n')

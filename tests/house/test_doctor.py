@@ -18,7 +18,8 @@ import pytest
 from engines.children import python_environment
 from engines.hardware import GIB, Gpu, GpuProcess
 from engines.workspace import Workspace
-from kwtui.doctor import Finding, machine, packages, surroundings
+from kwtui import context
+from kwtui.doctor import Finding, machine, packages, surroundings, work
 from kwtui.doctor.work import file_system
 from tests.conftest import Run
 
@@ -78,8 +79,12 @@ def test_a_damaged_database_is_found_by_reading_it(kwtui: Run, workspace: Worksp
     data = bytearray(workspace.corpus_path.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 20_000] = b"\xff" * 20_000
     workspace.corpus_path.write_bytes(bytes(data))
-    done = kwtui("-w", workspace.root, "doctor")
-    assert done.returncode == 1 and "ERROR   corpus:" in done.stdout
+    context.name_workspace(workspace.root)
+    try:
+        found = {finding.name: finding for finding in work.examine()}
+    finally:
+        context.name_workspace(None)
+    assert found["corpus"].state == "error" and "backups/" in found["corpus"].cure
 
 
 def test_locale_and_offline_switches(kwtui: Run) -> None:

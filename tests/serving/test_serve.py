@@ -19,7 +19,7 @@ from engines.settings import load
 from tests.conftest import Run
 from tests.serving.served import Served, serving
 
-TEXTS = [f"파스 {n}장과 두통약 {n}정을 임산부와 노인에게" for n in range(24)]
+TEXTS = [f"파스 {n}장과 두통약 {n}정을 임산부와 노인에게" for n in range(16)]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_it_answers_as_kwtui_extract_does(served: Served) -> None:
 def test_requests_at_the_same_time_share_a_call_of_the_model(served: Served) -> None:
     alone = {text: served.extract(text)[0] for text in TEXTS}
     before = numbers(served)
-    with ThreadPoolExecutor(24) as pool:
+    with ThreadPoolExecutor(16) as pool:
         together = list(pool.map(lambda text: served.extract(text)[0], TEXTS))
     assert together == [alone[text] for text in TEXTS]
     after = numbers(served)
@@ -277,7 +277,7 @@ def test_a_token_that_others_may_read_is_refused(kwtui: Run, tmp_path: Path) -> 
 
 def test_a_stop_answers_what_was_asked(tmp_path: Path) -> None:
     with serving(tmp_path, "-s", "prompt", "--rate", "0") as server:
-        alone = {text: server.extract(text)[0] for text in TEXTS[:6]}
+        alone = {text: server.extract(text)[0] for text in TEXTS[:3]}
         answers: dict[str, list[str]] = {}
 
         def ask(text: str) -> None:
@@ -286,7 +286,7 @@ def test_a_stop_answers_what_was_asked(tmp_path: Path) -> None:
         threads = [threading.Thread(target=ask, args=(text,)) for text in alone]
         for thread in threads:
             thread.start()
-        while numbers(server)["kwtui_texts_waiting"] < 6:
+        while numbers(server)["kwtui_texts_waiting"] < 3:
             time.sleep(0.01)
         server.process.terminate()
         for thread in threads:

@@ -47,8 +47,6 @@ def built(made: Built) -> list[str]:
             lines.append(f"  {shown}: {reason}")
     name = made.path.name
     lines.append(
-        _("Teach the new rows: kwtui train --model {name} --method full").format(
-            name=name
-        )
+        _("Teach the new rows: kwtui train --model {name} --method full").format(name=name)
     )
     return lines

@@ -45,6 +45,7 @@ def _files() -> tuple[Action, ...]:
     return (
         Action("glossary.import", ("i",), _("Import")),
         Action("glossary.export", ("s",), _("Save as a file")),
+        Action("glossary.embed", ("ctrl+e",), _("Make missing vectors, or stop that"), shown=False),
     )
 
 

@@ -13,14 +13,17 @@ from glossary.errors import UserError
 from glossary.i18n import _
 from glossary.text import printable
 from kwtui.panes.base import Pane
+from kwtui.services.request import RequestCancelled
 from kwtui.themes import MUTED, ON
 from kwtui.widgets.lines import Lines
 
 if TYPE_CHECKING:
     from glossary.changes import Batch
     from glossary.term import Term
+    from glossary.vectors import Coverage
     from kwtui.panes.glossary_view import GlossaryView
     from kwtui.services.messages import Progress
+    from kwtui.services.request import Request
 
 _LOOK_SECONDS = 1.0
 _VIEWS = {
@@ -45,6 +48,7 @@ class GlossaryPane(Pane):
         self._opening = False
         self._mark: tuple[int, ...] = ()
         self._doing = ""
+        self._embedding: Request | None = None
 
     def compose(self) -> ComposeResult:
         """The names of the views in a line; the view beneath it."""
@@ -104,6 +108,31 @@ class GlossaryPane(Pane):
         except UserError as error:
             self.bench.warn(error.sentence, "error")
         self._doing = ""
+        self.draw_head()
+
+    async def embed(self) -> None:
+        """Make the vectors that are missing, or stop that; what is done stays."""
+        await self.bench.settings()
+        host = self.bench.host("glossary")
+        if self._embedding is not None and not self._embedding.done():
+            host.cancel(self._embedding)
+            return
+        self._embedding = host.submit("embed", background=True, on_progress=self._embedded)
+        try:
+            found: Coverage = await self._embedding
+        except RequestCancelled:
+            self.bench.say(_("Stopped; what is embedded stays, and the next time goes on there."))
+        except UserError as error:
+            self.bench.warn(error.sentence, "error")
+        else:
+            sentence = _("{stored} vectors by {model}")
+            self.bench.say(sentence.format(stored=f"{found.stored:,}", model=found.model))
+        self._doing = ""
+        self.draw_head()
+
+    def _embedded(self, step: Progress) -> None:
+        total = f" {step.done:,}/{step.total:,}" if step.total else ""
+        self._doing = step.stage + total
         self.draw_head()
 
     # Asking

@@ -101,6 +101,10 @@ class ChoiceActions(Widget):
         start = self.pane.restored.get("import", "")
         self.app.push_screen(ImportScreen(self.pane, str(start)), done)
 
+    def action_embed(self) -> None:
+        """Make the vectors that retrieval lacks, in the background; again: stop."""
+        self.run_worker(self.pane.embed(), group="embed")
+
     def action_export(self) -> None:
         """Write all terms to a file."""
         from kwtui.widgets.dialogs import AskScreen

@@ -61,7 +61,8 @@ def report(name: str, extractor: Extractor, texts: Sequence[Example]) -> None:
     tokens = sum(one.prompt_tokens for one in found) / len(found)
     sys.stdout.write(
         f"  {name:<12} F1 {scores.f1:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
-        f"  {scores.tp}/{scores.fp}/{scores.fn}  {1000 * seconds / len(texts):.0f} ms a text, {tokens:.0f} prompt tokens\n"
+        f"  {scores.tp}/{scores.fp}/{scores.fn}  {1000 * seconds / len(texts):.0f} ms a text,"
+        f" {tokens:.0f} prompt tokens\n"
     )
     sys.stdout.flush()
 

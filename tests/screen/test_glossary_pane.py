@@ -396,3 +396,16 @@ def test_what_is_typed_before_a_line_is_open_is_text_and_no_key(space: Workspace
         assert len(names(space)) == 6
 
     perform(story, space)
+
+
+def test_missing_vectors_are_made_in_the_background(space: Workspace) -> None:
+    fill_glossary(space)
+
+    async def story(stage: Stage) -> None:
+        await open_glossary(stage)
+        await stage.press("ctrl+e")
+        await stage.until(lambda: "6 vectors by" in stage.line)
+        await stage.press("ctrl+e")
+        await stage.until(lambda: "6 vectors by" in stage.line)
+
+    perform(story, space)

@@ -17,8 +17,6 @@ SIZES = [(80, 24), (160, 45)]
 @pytest.fixture(autouse=True)
 def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every change was made at the same minute, and no cursor blinks."""
-    import kwtui.panes.glossary_changes
-    import kwtui.panes.glossary_history
 
     for name in ("glossary_preview", "glossary_changes", "glossary_history"):
         module = sys.modules[f"kwtui.panes.{name}"]

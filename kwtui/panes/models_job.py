@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.timer import Timer
@@ -92,7 +93,7 @@ class ModelsJob:
         done = await host.request("export", on_progress=self._progress, wanted=wanted)
         models = await host.request("models")
         self._pane.exported(done, models)
-        self._pane.bench.say(_("{path} is ready.").format(path=done.folder))
+        self._pane.bench.say(_("{path} is ready.").format(path=Path(done.folder).name))
 
     def _progress(self, progress: Progress) -> None:
         if self._stage:

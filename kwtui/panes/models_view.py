@@ -113,6 +113,6 @@ def printable_lines(card: str) -> list[str]:
 def short(count: float) -> str:
     """`count` with three digits and a unit: 4.27M."""
     for unit, size in _UNITS:
-        if count >= size:
+        if count >= 0.9995 * size:
             return f"{count / size:.3g}{unit}"
     return str(int(count))

@@ -1,14 +1,54 @@
 """The models pane: what is there, its card, and an export as a job with progress."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engines.workspace import Workspace
 from kwtui.panes.models import ModelsPane
+from kwtui.services.export_types import Found
 from tests.screen.conftest import Stage, perform
 from tests.screen.test_snapshots import LOOKS, compare, picture
+
+PLAYS = Path(__file__).with_name("plays")
+CARD = """# terms-lora
+
+The adapter terms-lora, merged into gemma-3-1b in float32.
+
+| | |
+| --- | --- |
+| base model | gemma-3-1b |
+| labeled examples | 2000 |
+| keyword F1 on the dev texts | 0.9311 |
+
+## Proof
+
+| type | same tokens | same keywords | F1 |
+| --- | --- | --- | --- |
+| q8_0 | 1000 of 1000 texts | 99 of 100 texts | 0.9298 |
+"""
+GEMMA = ("Gemma3ForCausalLM", 999_885_952, 1_999_811_208, "bfloat16", "chat", "", 32_768)
+KNOWN = [
+    Found("broken", "/models/broken", "model", "", 0, 0, "", "", "", 0, "It has no weights.", ""),
+    Found("gemma-3-1b", "/models/gemma-3-1b", "model", *GEMMA, "", ""),
+    Found(
+        "terms-lora",
+        "/models/terms-lora",
+        "adapter",
+        "LORA",
+        3_261_440,
+        13_060_000,
+        "float32",
+        "",
+        "gemma-3-1b",
+        0,
+        "",
+        CARD,
+    ),
+]
 
 
 def pane(stage: Stage) -> ModelsPane:
@@ -162,23 +202,36 @@ def test_how_it_looks(
 
     async def story(stage: Stage) -> None:
         found = await opened(stage)
-        hide_places(found)
+        show_known(found)
+        await stage.press("end")
         stage.app.say("")
         await stage.pilot.pause()
         compare(f"models-{end}", picture(stage))
         await stage.press("e")
-        await stage.until(lambda: "kw-mini-gguf" in stage.text)
+        await stage.until(lambda: "terms-lora-gguf" in stage.text)
+        await stage.pilot.pause()
         compare(f"models-export-{end}", picture(stage))
         await stage.press("right", "down", "down")
-        await stage.until(lambda: "kw-mini-ollama" in stage.text)
+        await stage.until(lambda: "terms-lora-ollama" in stage.text)
+        await stage.pilot.pause()
         compare(f"models-ollama-{end}", picture(stage))
         await stage.press("escape")
 
     perform(story, space, size)
 
 
-def hide_places(found: ModelsPane) -> None:
-    """Paths of the machine that runs the test are not how it looks."""
-    from dataclasses import replace
+def show_known(found: ModelsPane) -> None:
+    """Models that are the same on every machine and in every edition."""
+    found._take(KNOWN)
 
-    found._take([replace(model, path="/models/kw-mini") for model in found._models])
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_an_export_in_both_languages(
+    kwtui: Callable[..., Any], space: Workspace, language: str, tmp_path: Path
+) -> None:
+    script = tmp_path / "models.play"
+    script.write_text((PLAYS / f"models_{language}.play").read_text(encoding="utf-8"))
+    done = kwtui("-w", space.root, "play", script, env={"KWTUI_LANGUAGE": language})
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / f"models_{language}.svg").exists()
+    assert (space.models / "kw-mini-gguf-small" / "kw-mini-gguf-small-q8_0.gguf").is_file()

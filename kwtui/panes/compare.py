@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from engines.evaluation.comparing import Wanted
     from engines.evaluation.measured import LearningCurve
     from engines.evaluation.results import LadderResult
+    from kwtui.panes.compare_run import Work
     from kwtui.panes.compare_view import CompareView
     from kwtui.services.compare import Opened, Pair
     from kwtui.services.messages import Progress
@@ -57,6 +59,8 @@ class ComparePane(Sending, Pane):
         self._waiting = 0
         self._doing = ""
         self._stamp = 0
+        self._work: Work | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     def compose(self) -> ComposeResult:
         """The names of the views in a line; the view beneath it."""
@@ -162,14 +166,27 @@ class ComparePane(Sending, Pane):
             return 0
 
     async def _look(self) -> None:
-        """A ladder that was run elsewhere, or in the background, shows by its file alone."""
-        if self.display and self.view is not None and not self.busy and self._mark() != self._stamp:
+        """A ladder that is run elsewhere, or in the background, shows by its files alone."""
+        if not self.display or self.view is None or self.busy:
+            return
+        from kwtui.panes.compare_run import Work, last_words, look
+
+        space, before = self.bench.workspace, self._work
+        self._work = await self.bench.work(lambda: look(space)) or Work(False)
+        if self._mark() != self._stamp:
             self._waiting += 1
             try:
                 await self.read()
                 await self.view.opened()
             finally:
                 self._waiting -= 1
+        if self.process is not None and (code := self.process.poll()) is not None:
+            self.process = None
+            if code:
+                words = await self.bench.work(lambda: last_words(space))
+                self.bench.warn(_("The ladder has ended: {words}").format(words=words or code))
+        if self._work != before:
+            self.draw_head()
 
     def _pick(self) -> None:
         """The pair of the last time where it was measured, else the best rung and the one below."""
@@ -293,12 +310,18 @@ class ComparePane(Sending, Pane):
         ]
         line = Content.assemble(" ", *parts)
         head = self.query_one("#compare-head", Lines)
-        about = Content(printable(self._doing or self._about()))
+        about = Content(printable(self._doing or self._working() or self._about()))
         room = head.size.width - line.cell_length - 2
         if about.cell_length > room:
             about = about.truncate(max(room, 1), ellipsis=True)
         gap = " " * max(1, head.size.width - line.cell_length - about.cell_length - 1)
         head.show([Content.assemble(line, gap, (about.plain, MUTED))])
+
+    def _working(self) -> str:
+        if self._work is None or not self._work.working:
+            return ""
+        said = _("the ladder is at work")
+        return f"{said}: {self._work.strategy}" if self._work.strategy else said
 
     def _about(self) -> str:
         if self.opened is None:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from engines.children import python_command, python_environment
 from engines.workspace import Workspace
-from glossary.i18n import _
+from glossary.text import printable
 
 LOG = "ladder.log"
+_TAIL = 20_000
 
 
-def start(space: Workspace, split: str) -> str:
-    """Start `kwtui ladder` on a split; the sentence for the status line.
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Whether a ladder is at work in the workspace, wherever it was started, and on what."""
+
+    working: bool
+    strategy: str = ""
+
+
+def start(space: Workspace, split: str) -> subprocess.Popen[bytes]:
+    """Start `kwtui ladder` on a split, as a session that ends neither with the app nor with SSH.
 
     What was measured before is not measured again, and a ladder that is at work already refuses
     the second one, which its log then says.
@@ -21,8 +33,8 @@ def start(space: Workspace, split: str) -> str:
     folder = space.reports / "ladder"
     folder.mkdir(parents=True, exist_ok=True)
     command = python_command("kwtui", "-w", str(space.root), "ladder", "--split", split)
-    with (folder / LOG).open("ab") as log:
-        subprocess.Popen(
+    with (folder / LOG).open("wb") as log:
+        return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -31,5 +43,43 @@ def start(space: Workspace, split: str) -> str:
             env=python_environment(),
             start_new_session=True,
         )
-    said = _("The ladder runs on {split}; the table follows when it is done. Its log is {path}.")
-    return said.format(split=split, path=(folder / LOG).relative_to(space.root))
+
+
+def look(space: Workspace) -> Work:
+    """Whether a ladder holds the workspace now, and whose answers came last."""
+    folder = space.reports / "ladder"
+    try:
+        with (folder / ".lock").open("rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return Work(False)
+            except BlockingIOError:
+                return Work(True, _strategy(folder / "cache"))
+    except OSError:
+        return Work(False)
+
+
+def _strategy(cache: Path) -> str:
+    """The strategy of the answers that were written last."""
+    try:
+        files = [(path.stat().st_mtime_ns, path) for path in cache.glob("*.jsonl")]
+        newest = max(files)[1]
+        values = json.loads(_tail(newest).splitlines()[-1])
+        return printable(str(values["strategy"]))
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return ""
+
+
+def last_words(space: Workspace) -> str:
+    """The last line that the ladder started from here has printed."""
+    try:
+        lines = _tail(space.reports / "ladder" / LOG).splitlines()
+    except OSError:
+        return ""
+    return next((printable(line.strip()) for line in reversed(lines) if line.strip()), "")
+
+
+def _tail(path: Path) -> str:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        return file.read().decode("utf-8", "replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ class Sending(Widget):
     pair: Pair | None
     opened: Opened | None
     split: str
+    process: subprocess.Popen[bytes] | None
 
     async def ask(self, method: str, **params: Any) -> Any:
         """The answer of the compare process."""
@@ -93,12 +95,17 @@ class Sending(Widget):
 
     async def run_ladder(self) -> None:
         """Measure the strategies of the split in the background; it goes on without this app."""
-        from kwtui.panes.compare_run import start
+        from kwtui.panes.compare_run import LOG, start
 
-        split = self.split
-        said = await self.bench.work(lambda: start(self.bench.workspace, split))
-        if said is not None:
-            self.bench.say(said)
+        split, space = self.split, self.bench.workspace
+        if self.process is not None and self.process.poll() is None:
+            self.bench.say(_("The ladder is at work already."))
+            return
+        self.process = await self.bench.work(lambda: start(space, split))
+        if self.process is not None:
+            said = _("The ladder runs on {split}; the table follows. Its log is {path}.")
+            path = (space.reports / "ladder" / LOG).relative_to(space.root)
+            self.bench.say(said.format(split=split, path=path))
 
     async def write_report(self) -> None:
         """Write the report of the split's last ladder as HTML and Markdown."""

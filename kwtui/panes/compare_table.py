@@ -130,7 +130,7 @@ def cells(row: RungResult, wide: bool) -> list[Cell]:
         Content.styled(gain, "b" if real else MUTED),
         "-" if delta is None else p_value(delta.p_corrected),
         f"{row.texts_per_second:,.1f}",
-        size(row.peak_bytes),
+        size(row.gpu_peak_bytes or row.peak_bytes),
         "*" * row.effort,
     ]
     if wide:

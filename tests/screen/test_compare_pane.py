@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import time
 from pathlib import Path
@@ -273,6 +274,26 @@ def test_a_ladder_that_was_run_meanwhile_is_shown_and_the_pair_is_kept(space: Wo
 
     perform(first, space, keep=True)
     perform(second, space, keep=True)
+
+
+def test_a_ladder_at_work_is_seen_and_one_that_fails_says_why(space: Workspace) -> None:
+    fill(space)
+    folder = space.reports / "ladder"
+    with space.config.open("a", encoding="utf-8") as config:
+        config.write('\n[strategies.prompt]\nmodel = "no-such-model"\n')
+
+    async def story(stage: Stage) -> None:
+        await opened(stage)
+        # Another program's ladder, by its lock and its last answers.
+        with (folder / ".lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            await stage.until(lambda: "the ladder is at work: rag" in stage.text)
+        await stage.until(lambda: "rag against prompt" in stage.text)
+        await stage.press("r")
+        await stage.until(lambda: "The ladder has ended:" in stage.text, 90)
+        assert "no-such-model" in (folder / "ladder.log").read_text(encoding="utf-8")
+
+    perform(story, space, (160, 45))
 
 
 @pytest.mark.long

@@ -1,13 +1,15 @@
 """The shared vocabulary: keywords in a text, labeled examples and a model's predictions."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from glossary.errors import UserError
 from glossary.i18n import _
 from glossary.text import normalise
+
+T = TypeVar("T")
 
 
 class RecordError(UserError):
@@ -109,7 +111,15 @@ class Entry:
         }
 
 
-_MEASURED = ("rounds", "truncated", "template", "prompt_tokens", "new_tokens", "seconds")
+_MEASURED = (
+    "rounds",
+    "truncated",
+    "template",
+    "prompt_tokens",
+    "new_tokens",
+    "seconds",
+    "confidence",
+)
 
 
 @dataclass(slots=True)
@@ -119,7 +129,8 @@ class Prediction:
     `valid`: the answer was a JSON array of strings. `ungrounded`: answered words that the text
     does not hold. `truncated`: the token limit cut the answer. `template`: how the messages were
     rendered. `seconds`: wall-clock share of this text in its batch. `entries`: what of the
-    glossary stood in its prompts, best first.
+    glossary stood in its prompts, best first. `confidence`: the geometric mean of the
+    probabilities of the answer's tokens, 0 to 1, where the model tells them.
     """
 
     id: str
@@ -137,6 +148,7 @@ class Prediction:
     new_tokens: int = 0
     seconds: float = 0.0
     entries: tuple[Entry, ...] = ()
+    confidence: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The object of one output line of `kwtui extract`."""
@@ -156,6 +168,7 @@ class Prediction:
             "new_tokens": self.new_tokens,
             "seconds": round(self.seconds, 6),
             "entries": [entry.to_json() for entry in self.entries],
+            **({} if self.confidence is None else {"confidence": round(self.confidence, 4)}),
         }
 
     @classmethod
@@ -163,7 +176,7 @@ class Prediction:
         """The inverse of `to_json`; keywords alone are enough. Raises RecordError."""
         example = parse_record(values, line)
         known = {name: values[name] for name in _MEASURED if name in values}
-        notes = values.get("feedback", ())
+        notes, entries, outside = _extras(values, line)
         return cls(
             id=example.id,
             text=example.text,
@@ -171,11 +184,47 @@ class Prediction:
             strategy=str(values.get("strategy", "")),
             model=str(values.get("model", "")),
             valid=values.get("valid", True) is not False,
-            ungrounded=(*values.get("ungrounded", ()), *example.meta.get("ungrounded", ())),
-            feedback=tuple(FeedbackNote(n["source"], n["word"], n["sentence"]) for n in notes),
-            entries=tuple(Entry(**entry) for entry in values.get("entries", ())),
+            ungrounded=(*outside, *example.meta.get("ungrounded", ())),
+            feedback=notes,
+            entries=entries,
             **known,
         )
+
+
+def _extras(
+    values: Mapping[str, Any], line: int
+) -> tuple[tuple[FeedbackNote, ...], tuple[Entry, ...], tuple[str, ...]]:
+    """Feedback, entries and ungrounded words of an output line. Raises RecordError."""
+    for name in _MEASURED:
+        kinds = (str,) if name == "template" else (int, float)
+        if name in values and not isinstance(values[name], kinds):
+            raise _foreign(line, name)
+    notes = _read(values, "feedback", _note, line)
+    entries = _read(values, "entries", lambda entry: Entry(**entry), line)
+    return notes, entries, _read(values, "ungrounded", _word, line)
+
+
+def _read(
+    values: Mapping[str, Any], name: str, make: Callable[[Any], T], line: int
+) -> tuple[T, ...]:
+    try:
+        return tuple(make(item) for item in values.get(name) or ())
+    except (KeyError, TypeError):
+        raise _foreign(line, name) from None
+
+
+def _note(values: Any) -> FeedbackNote:
+    return FeedbackNote(values["source"], values["word"], values["sentence"])
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _foreign(line: int, name: str) -> RecordError:
+    return RecordError(line, _("{name} is not what kwtui extract writes.").format(name=name))
 
 
 def occurrences(text: str, surface: str) -> list[tuple[int, int]]:

@@ -57,6 +57,7 @@ class Question:
     template: str = ""
     prompt_tokens: int = 0
     new_tokens: int = 0
+    sureness: float | None = None
 
     @property
     def hits(self) -> list[Match]:
@@ -240,6 +241,7 @@ class Asker:
             question.prompt_tokens += one.prompt_tokens
             question.new_tokens += one.new_tokens
             question.truncated = one.truncated
+            question.sureness = one.sureness
         return [one.raw for one in answers]
 
     def _kind_sets(self) -> list[tuple[tuple[str, str], ...]]:

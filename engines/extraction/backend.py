@@ -29,13 +29,17 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: the raw answer, how the prompt was made, and what both cost in tokens."""
+    """What came back: the raw answer, how the prompt was made, and what both cost in tokens.
+
+    `sureness`: the geometric mean of the probabilities of the answer's tokens, where known.
+    """
 
     raw: str
     template: str
     prompt_tokens: int
     new_tokens: int
     truncated: bool = False
+    sureness: float | None = None
 
 
 class Backend(Protocol):
@@ -163,4 +167,5 @@ def context_length(loaded: LoadedModel) -> int:
 
 def _answer(request: Request, template: str, decoded: Decoded) -> Answer:
     size = len(request.prompt_ids)
-    return Answer(decoded.raw, template, size, decoded.new_tokens, decoded.truncated)
+    new, cut = decoded.new_tokens, decoded.truncated
+    return Answer(decoded.raw, template, size, new, cut, decoded.sureness)

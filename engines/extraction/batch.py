@@ -29,7 +29,7 @@ class Row:
 
     `tokens` is the prompt; `length` tokens of prompt and answer are in the cache, and `next`
     goes in with the coming step. `end` says why the answer is over: "whole", "limit", "stuck"
-    (the grammar leaves no token) or "loop".
+    (the grammar leaves no token) or "loop". `logs` adds up the log-probabilities of the answer.
     """
 
     index: int
@@ -41,6 +41,7 @@ class Row:
     length: int = 0
     next: int = 0
     end: str = ""
+    logs: float = 0.0
     follows: dict[int | tuple[int, int], int] = field(default_factory=dict)
 
     def learn(self, start: int) -> None:
@@ -109,10 +110,17 @@ class Batch:
         drafts = self._drafts()
         logits = self._forward(drafts)
         best: list[list[int]] = logits.argmax(-1).tolist()
+        # The log of the sum over the whole vocabulary: a score minus it is a log-probability.
+        totals: list[list[float]] = torch.logsumexp(logits.float(), -1).tolist()
         true = 0
-        for row, draft, tokens, scores in zip(self.rows, drafts, best, logits, strict=True):
+        for row, draft, tokens, scores, sums in zip(
+            self.rows, drafts, best, logits, totals, strict=True
+        ):
             for at in range(len(draft) + 1):
+                before = len(row.new)
                 self._take(row, tokens[at], scores[at])
+                if len(row.new) > before:
+                    row.logs += float(scores[at][row.new[-1]]) - sums[at]
                 if row.end or at == len(draft) or row.next != draft[at]:
                     break
                 true += 1

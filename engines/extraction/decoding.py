@@ -5,9 +5,10 @@ their answer ends and make room for the next. In float32 the answers are those o
 time.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engines.extraction.grammar import Grammar, GrammarCompiler, GrammarUnavailable, parse_answer
@@ -43,7 +44,8 @@ class Decoded:
 
     `truncated`: the token limit came first. `cut_repaired`: a constrained answer was cut off (by
     the limit, or because it only repeated itself) and closed at its last whole keyword.
-    `constrained`: a grammar held it; False for a model whose tokenizer takes none.
+    `constrained`: a grammar held it; False for a model whose tokenizer takes none. `sureness`:
+    the geometric mean of the probabilities that the model gave to the tokens, 0 to 1.
     """
 
     raw: str
@@ -51,6 +53,7 @@ class Decoded:
     truncated: bool = False
     cut_repaired: bool = False
     constrained: bool = True
+    sureness: float | None = field(default=None, compare=False)
 
 
 class Cancelled(Exception):  # noqa: N818
@@ -105,7 +108,8 @@ class Decoder:
             raw, repaired = batch.raw(row)
             constrained = row.matcher is not None
             limit = row.end == "limit"
-            answers[row.index] = Decoded(raw, len(row.new), limit, repaired, constrained)
+            sure = math.exp(row.logs / len(row.new)) if row.new else None
+            answers[row.index] = Decoded(raw, len(row.new), limit, repaired, constrained, sure)
             if on_progress is not None:
                 on_progress(len(answers), len(requests))
 

@@ -10,7 +10,7 @@ from engines.corpus.ranking import Answer, save_predictions
 from engines.corpus.splits import EXCLUDED, HELD_OUT
 from engines.corpus.store import Corpus
 from engines.extraction.extractor import Extractor
-from engines.records import Example
+from engines.records import Example, Prediction
 
 _KEPT = 64
 Doubt = Callable[[str], float]
@@ -44,6 +44,11 @@ def waiting(corpus: Corpus, strategy: str, limit: int, *, again: bool = False) -
     return [Example(name, text, labeled=False) for name, text in rows]
 
 
+def uncertainty(prediction: Prediction) -> float | None:
+    """How unsure the model was of its answer, 0 to 1, where it told."""
+    return None if prediction.confidence is None else 1.0 - prediction.confidence
+
+
 def draft(
     corpus: Corpus,
     extractor: Extractor,
@@ -54,13 +59,13 @@ def draft(
 ) -> Drafted:
     """Save the strategy's answers as drafts, on disk as they come.
 
-    `doubt`: the uncertainty of the strategy about a text, 0 to 1, where it knows one; it becomes
-    the draft's confidence and an order of the queue.
+    `doubt`: the uncertainty of the strategy about a text, 0 to 1; without it, what the language
+    model gave its own tokens. It becomes the draft's confidence and an order of the queue.
     """
     done = left = 0
     answers: list[Answer] = []
     for prediction in extractor.extract(texts, on_progress=on_progress):
-        unsure = doubt(prediction.text) if doubt is not None else None
+        unsure = doubt(prediction.text) if doubt is not None else uncertainty(prediction)
         confidence = None if unsure is None else 1.0 - unsure
         kept = corpus.save_draft(
             prediction.id, extractor.name, prediction.keywords, confidence=confidence

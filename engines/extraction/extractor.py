@@ -275,6 +275,7 @@ class Extractor:
             prompt_tokens=sum(question.prompt_tokens for question in questions),
             new_tokens=sum(question.new_tokens for question in questions),
             seconds=job.seconds,
+            confidence=_least_sure(questions),
             entries=tuple(dict.fromkeys(e for q in questions for e in q.support.entries)),
         )
 
@@ -376,3 +377,9 @@ def _share_time(jobs: Sequence[_Job], seconds: float) -> None:
     total = sum(weights) or 1
     for job, weight in zip(jobs, weights, strict=True):
         job.seconds = seconds * weight / total
+
+
+def _least_sure(questions: Sequence[Question]) -> float | None:
+    """The least sureness of the answers, None where one is not known."""
+    known = [question.sureness for question in questions if question.sureness is not None]
+    return min(known) if known and len(known) == len(questions) else None

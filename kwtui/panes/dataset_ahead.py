@@ -186,7 +186,13 @@ class Ahead:
     async def _keep_answers(self, strategy: str, found: Sequence[Prediction]) -> None:
         from engines.corpus.ranking import Answer
 
-        await self._store.keep_answers(strategy, [Answer(p.id, p.keywords) for p in found])
+        await self._store.keep_answers(
+            strategy,
+            [
+                Answer(p.id, p.keywords, None if p.confidence is None else 1.0 - p.confidence)
+                for p in found
+            ],
+        )
 
     # Learning
 

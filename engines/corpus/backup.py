@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from glossary.i18n import _
 # it never ended while somebody labels. Writers are not held up (write-ahead log).
 _STEP_PAGES = -1
 _DAILY = re.compile(r"corpus-(\d{8})\.sqlite")
+_DRAFT = re.compile(r"\..+\.(\d+)\.tmp")
 
 
 def backup(source: Path, target: Path) -> int:
@@ -74,6 +75,7 @@ def daily_copy(source: Path, folder: Path, keep: int, *, today: str = "") -> Pat
     if target.exists():
         return None
     folder.mkdir(parents=True, exist_ok=True)
+    _clear(folder)
     try:
         backup(source, target)
     except UserError:
@@ -83,6 +85,17 @@ def daily_copy(source: Path, folder: Path, keep: int, *, today: str = "") -> Pat
     for old in copies(folder)[keep:]:
         old.unlink(missing_ok=True)
     return target
+
+
+def _clear(folder: Path) -> None:
+    """Remove the unfinished copies of programs that were killed."""
+    import psutil
+
+    for path in folder.glob(".corpus-*.tmp"):
+        found = _DRAFT.fullmatch(path.name)
+        if found and not psutil.pid_exists(int(found[1])):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def copies(folder: Path) -> list[Path]:

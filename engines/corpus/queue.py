@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from engines.corpus.connection import sentences
@@ -95,24 +96,44 @@ class Queue:
 
         Calling it again gives the same texts until they are labeled, skipped, flagged or let go.
         """
-        now = time.time()
-        corpus = self._corpus
-        with corpus.transaction():
-            corpus.db.execute("DELETE FROM claims WHERE until < ?", (now,))
+        with sentences(self._corpus.path):
             items = self._claimed()[:count]
+        self._claim(items, certain=True)
+        # A pattern is searched before the file is locked for a claim; another annotator may have
+        # been faster then, and the search goes on.
+        while len(items) < count:
             held = {item.key for item in items}
-            if len(items) < count:
-                for item in self._walk():
-                    if item.key not in held:
-                        items.append(item)
-                    if len(items) == count:
-                        break
-            corpus.db.executemany(
+            found = self._first(count - len(items), held)
+            items += self._claim(found)
+            if not found:
+                break
+        return items
+
+    def _first(self, count: int, held: set[int]) -> list[Item]:
+        """The first `count` texts of the walk that are not in `held`."""
+        with sentences(self._corpus.path):
+            return list(islice((i for i in self._walk() if i.key not in held), count))
+
+    def _claim(self, items: list[Item], *, certain: bool = False) -> list[Item]:
+        """Claim texts, or renew their claim; those that still may be had, `certain`: all."""
+        now = time.time()
+        with self._corpus.transaction():
+            self._corpus.db.execute("DELETE FROM claims WHERE until < ?", (now,))
+            got = [item for item in items if certain or self._free(item.key, now)]
+            self._corpus.db.executemany(
                 "INSERT INTO claims VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
                 " until = excluded.until",
-                ((i.key, self._annotator, self._session, now + LEASE) for i in items),
+                ((i.key, self._annotator, self._session, now + LEASE) for i in got),
             )
-        return items
+        return got
+
+    def _free(self, key: int, now: float) -> bool:
+        """Whether a text found a moment ago still waits and nobody else is at it."""
+        conditions, values = self._conditions()
+        conditions.append(self._unclaimed())
+        query = f"SELECT 1 FROM texts t WHERE t.key = :key AND {' AND '.join(conditions)}"
+        values |= {"key": key, "now": now}
+        return self._corpus.db.execute(query, values).fetchone() is not None
 
     def peek(self, count: int = 1) -> list[Item]:
         """What would come next, without a claim."""
@@ -157,16 +178,20 @@ class Queue:
     def _walk(self) -> Iterator[Item]:
         """The texts in order that nobody else is at."""
         conditions, values = self._conditions()
-        conditions.append(
-            "(SELECT count(*) FROM claims c WHERE c.text_key = t.key"
-            " AND (c.annotator != :me OR c.session != :session) AND c.until >= :now)"
-            + (" < 1" if self._wanted.statuses else " < t.wants")
-        )
+        conditions.append(self._unclaimed())
         values["now"] = time.time()
         for query in self._queries(" AND ".join(conditions)):
             for row in self._corpus.db.execute(query, values):
                 if self._passes(row[2]):
                     yield Item(*row)
+
+    def _unclaimed(self) -> str:
+        """The condition that a text has room for one more annotator."""
+        return (
+            "(SELECT count(*) FROM claims c WHERE c.text_key = t.key"
+            " AND (c.annotator != :me OR c.session != :session) AND c.until >= :now)"
+            + (" < 1" if self._wanted.statuses else " < t.wants")
+        )
 
     def _queries(self, where: str) -> Iterator[str]:
         """The query of the order; texts without a rank come after those that have one."""

@@ -114,18 +114,15 @@ def rank_terms(corpus: Core, matcher: Finds) -> int:
     """
     with sentences(corpus.path):
         known = {row[0] for row in corpus.db.execute("SELECT DISTINCT surface FROM labels")}
-        rows = corpus.db.execute("SELECT key, text FROM texts WHERE wants > 0").fetchall()
-    values = [
-        (
-            key,
-            float(
-                len({str(getattr(hit, "surface", "")) for hit in matcher.find_all(text)} - known)
-            ),
-        )
-        for key, text in rows
-    ]
-    _save_ranks(corpus, TERMS, [value for value in values if value[1]])
-    return len(rows)
+        values: list[tuple[int, float]] = []
+        count = 0
+        for key, text in corpus.db.execute("SELECT key, text FROM texts WHERE wants > 0"):
+            count += 1
+            found = {str(getattr(hit, "surface", "")) for hit in matcher.find_all(text)}
+            if found := found - known:
+                values.append((key, float(len(found))))
+    _save_ranks(corpus, TERMS, values)
+    return count
 
 
 def _save_ranks(corpus: Core, name: str, values: Iterable[tuple[int, float]]) -> None:

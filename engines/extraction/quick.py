@@ -34,8 +34,11 @@ def model_path(space: Workspace) -> Path:
 
 
 def training_texts(corpus: Corpus, *, latest: int = 0) -> Iterable[Example]:
-    """Labeled texts that no score is measured on; `latest`: only so many of the last imported."""
-    found = (e for e in corpus.examples() if e.split not in HELD_OUT)
+    """Labeled texts that no score is measured on; `latest`: only so many of the last imported.
+
+    What a second annotator still has to label is left out, or the first one would show through.
+    """
+    found = (e for e in corpus.examples(settled=True) if e.split not in HELD_OUT)
     return deque(found, maxlen=latest) if latest else found
 
 

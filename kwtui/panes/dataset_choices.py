@@ -71,6 +71,8 @@ class ChoiceActions(Widget):
     async def work_on(self, order: str, wanted: Filter | None) -> None:
         """Go on in another order, or with other texts."""
         try:
+            if order == "terms":
+                await self.rank_terms()
             ranking = await self.store.rank(order, self.ahead.strategy)
             await self.store.choose(order, ranking, wanted)
         except UserError as error:
@@ -81,6 +83,13 @@ class ChoiceActions(Widget):
         self.ahead.use(None)
         self.show(await self.ahead.first())
         self.bench.say(_("Order of work: {order}").format(order=orders()[order]))
+
+    async def rank_terms(self) -> None:
+        """Have the texts ranked by the glossary. Raises UserError without one."""
+        self.bench.say(_("Looking for glossary terms that nobody has labeled ..."))
+        if not await self.bench.host("learner").request("rank_terms"):
+            sentence = _("This order needs a glossary and texts that wait for labels.")
+            raise UserError(sentence)
 
     async def action_suggest(self) -> None:
         """Choose the strategy whose predictions are candidates, or none."""
@@ -150,7 +159,8 @@ class ChoiceActions(Widget):
         settings = await self.bench.settings()
         if kept.get("strategy") in settings.strategies:
             self.ahead.strategy = str(kept["strategy"])
-        order = kept.get("order")
-        if order in orders() and order not in ("imported", "disagreement", "terms"):
-            await self.store.choose(str(order), "crf" if order == "uncertain" else "", None)
-            self.order = str(order)
+        order = str(kept.get("order"))
+        if order in orders() and order != "imported":
+            # Ranks are kept in the corpus: what was sorted for the last time is not sorted anew.
+            await self.store.choose(order, self.store.ranking(order, self.ahead.strategy), None)
+            self.order = order

@@ -118,17 +118,23 @@ class Store:
 
         "disagreement" is between the quick model and `strategy`. Raises UserError without one.
         """
-        from engines.corpus.ranking import disagreement_name, rank_disagreement
+        from engines.corpus.ranking import rank_disagreement
 
-        if order == "uncertain":
-            return "crf"
         if order == "disagreement":
             if not strategy:
                 sentence = _("Choose a strategy that suggests first: it is compared with the CRF.")
                 raise UserError(sentence)
             await self.run(lambda corpus: rank_disagreement(corpus, "crf", strategy))
+        return self.ranking(order, strategy)
+
+    @staticmethod
+    def ranking(order: str, strategy: str) -> str:
+        """The name of the ranking that an order goes by; "" for most."""
+        from engines.corpus.ranking import disagreement_name
+
+        if order == "disagreement":
             return disagreement_name("crf", strategy)
-        return ""
+        return "crf" if order == "uncertain" else ""
 
     async def take(self, count: int, known: Sequence[str]) -> list[Loaded]:
         """The next `count` texts, claimed, those with `known` ids left out of the result."""

@@ -15,7 +15,7 @@ _NICE = 15
 class LearnerService:
     """Has the machine only when nobody else wants it."""
 
-    requests = frozenset({"learn"})
+    requests = frozenset({"learn", "rank_terms"})
 
     def __init__(self, hello: Hello) -> None:
         self._workspace = Workspace(hello.workspace) if hello.workspace else None
@@ -33,3 +33,20 @@ class LearnerService:
 
         done = learn(self._workspace, rank=rank, cancelled=task.cancelled)
         return done.texts, done.ranked
+
+    def rank_terms(self, task: Task) -> int:
+        """Rank the waiting texts by glossary terms that nobody has labeled; returns the texts.
+
+        0 without a glossary.
+        """
+        from glossary.store import Glossary, exists
+
+        space = self._workspace
+        if space is None or not space.corpus_path.exists() or not exists(space.glossary_path):
+            return 0
+        from engines.corpus.ranking import rank_terms
+        from engines.corpus.store import Corpus
+
+        matcher = Glossary.open(space.glossary_path).matcher()
+        with Corpus.open(space.corpus_path) as corpus:
+            return rank_terms(corpus, matcher)

@@ -118,6 +118,9 @@ def _root() -> typer.Typer:
         workspace: Path | None = typer.Option(
             None, "-w", "--workspace", metavar="DIR", help=_("The workspace; else the one around.")
         ),
+        annotator: str = typer.Option(
+            "", "--annotator", metavar="NAME", help=_("Your name on labels; else the login.")
+        ),
         version: bool = typer.Option(False, "--version", help=_("Print the version.")),
     ) -> None:
         if version:
@@ -129,6 +132,8 @@ def _root() -> typer.Typer:
             typer.echo(ctx.get_help())
             raise typer.Exit
         context.name_workspace(workspace)
+        if annotator:
+            context.name_annotator(annotator)
         found = context.workspace()
         if found:
             enter(found)

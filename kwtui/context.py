@@ -25,6 +25,14 @@ def name_workspace(folder: Path | None) -> None:
     settings.cache_clear()
 
 
+def name_annotator(name: str) -> None:
+    """Label under this name, in this process and in its services."""
+    import json
+
+    os.environ["KWTUI_CURATION__ANNOTATOR"] = json.dumps(name, ensure_ascii=False)
+    settings.cache_clear()
+
+
 @cache
 def workspace() -> Workspace | None:
     """The workspace of `-w` or KWTUI_WORKSPACE, else the one around the working directory."""

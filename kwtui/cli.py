@@ -38,7 +38,7 @@ def summaries() -> dict[str, str]:
         "tokenizer": _("Measure, extend and rebuild a model's vocabulary."),
         "ladder": _("Measure strategies side by side and say which one to use."),
         "compare": _("Compare two strategies text by text, and send mistakes on."),
-        "report": _("Write what the last ladder measured as a page, Markdown or a table."),
+        "report": _("Write what the last ladder measured, as a page or a table."),
         "export": _("Write a model for llama.cpp, Ollama or another machine, with a proof."),
         "models": _("List the local models, and add one."),
         "doctor": _("Look for what is wrong on this machine, and say what to do."),

@@ -124,18 +124,31 @@ class Batcher:
     def _answer(self, batch: Sequence[_Waiting]) -> None:
         """Have a batch answered; where that fails, one text at a time, so that one fails alone."""
         try:
-            found = list(self._extractor().extract([job.example for job in batch]))
+            extractor = self._extractor()
+        except Exception as error:
+            _settle(batch, _fault(error))
+            return
+        try:
+            found = list(extractor.extract([job.example for job in batch]))
             if len(found) != len(batch):
                 raise RuntimeError("answers are missing")
+        except FailedError as error:
+            # The machine or a server fails, whatever the text.
+            _settle(batch, _fault(error))
         except Exception as error:
-            if len(batch) > 1:
-                for job in batch:
-                    self._answer([job])
+            if len(batch) == 1:
+                _settle(batch, _fault(error))
                 return
-            batch[0].settle(_fault(error))
-            return
-        for job, prediction in zip(batch, found, strict=True):
-            job.settle(prediction)
+            for job in batch:
+                self._answer([job])
+        else:
+            for job, prediction in zip(batch, found, strict=True):
+                job.settle(prediction)
+
+
+def _settle(batch: Sequence[_Waiting], fault: Fault) -> None:
+    for job in batch:
+        job.settle(fault)
 
 
 def _fault(error: Exception) -> Fault:

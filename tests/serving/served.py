@@ -42,7 +42,7 @@ class Served:
         results = answer.json()["results"]
         return [[keyword["surface"] for keyword in result["keywords"]] for result in results]
 
-    def raw(self, data: bytes, timeout: float = 10.0) -> bytes:
+    def raw(self, data: bytes, timeout: float = 30.0) -> bytes:
         """What comes back for these bytes on a connection of their own."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
             connection.sendall(data)

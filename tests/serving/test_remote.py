@@ -161,7 +161,7 @@ def test_a_server_that_is_away_is_a_sentence(server: Shaped) -> None:
     started = time.monotonic()
     with pytest.raises(FailedError, match=r"does not answer \(.*\)\. Start it"):
         asking(address)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 25
 
 
 def test_a_server_that_goes_for_good_ends_the_run_with_what_was_done(server: Shaped) -> None:
@@ -240,7 +240,7 @@ def test_a_run_that_is_stopped_lets_go_at_once(server: Shaped) -> None:
     threading.Timer(0.3, stop.set).start()
     started = time.monotonic()
     assert list(extractor.extract(TEXTS, cancelled=stop.is_set)) == []
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 25
 
 
 def test_a_handed_over_workspace_sends_nothing_before_it_is_trusted(

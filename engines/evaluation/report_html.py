@@ -51,7 +51,7 @@ p, li { max-width: 46rem; } .soft, .tick { color: var(--soft); fill: var(--soft)
 th, td { padding: .3rem .5rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--rule); font-variant-numeric: tabular-nums; }
 th:first-child, td:first-child { text-align: left; }
-thead th { border-bottom: 2px solid var(--ink); }
+thead th { border-bottom: 2px solid var(--ink); white-space: normal; vertical-align: bottom; }
 tbody tr:nth-child(even) { background: var(--band); }
 .wide { margin: .75rem 0; }
 svg { width: 100%; height: auto; max-width: 46rem; display: block; }

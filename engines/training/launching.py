@@ -96,7 +96,8 @@ def launch(
 ) -> Launched:
     """Make the folder of a complete recipe in the workspace and start it; `conditions`: enqueue it.
 
-    `tokenised`: a folder with the data of this very recipe, if it was tokenised before. Raises FailedError where it cannot fit, unless forced, and UserError where its GPUs are taken.
+    `tokenised`: a folder with the data of this very recipe, if it was tokenised before. Raises
+    FailedError where it cannot fit, unless forced, and UserError where its GPUs are taken.
     """
     from engines.training import dataset
     from engines.training.detached import start

@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PaneSpec:
-    """One pane: its id, the title of its tab, the key that shows it, and where its class is."""
+    """One pane: its id, the title of its tab, the key that shows it, and where its class is.
+
+    `short`: the title where the window is too narrow for all of them, "" for the same.
+    """
 
     id: str
     title: str
     key: str
     module: str
     class_name: str
+    short: str = ""
 
     def load(self) -> type[Pane]:
         """The class; imports its module."""
@@ -32,11 +36,15 @@ def panes() -> tuple[PaneSpec, ...]:
     """Every pane, titles in the language in use."""
     return (
         PaneSpec("extract", _("Extract"), "f2", "kwtui.panes.extract", "ExtractPane"),
-        PaneSpec("glossary", _("Glossary"), "f3", "kwtui.panes.glossary", "GlossaryPane"),
-        PaneSpec("dataset", _("Dataset"), "f4", "kwtui.panes.dataset", "DatasetPane"),
+        PaneSpec(
+            "glossary", _("Glossary"), "f3", "kwtui.panes.glossary", "GlossaryPane", _("Terms")
+        ),
+        PaneSpec("dataset", _("Dataset"), "f4", "kwtui.panes.dataset", "DatasetPane", _("Labels")),
         PaneSpec("train", _("Train"), "f5", "kwtui.panes.train", "TrainPane"),
-        PaneSpec("monitor", _("Monitor"), "f6", "kwtui.panes.monitor", "MonitorPane"),
-        PaneSpec("tokenizer", _("Tokenizer"), "f7", "kwtui.panes.tokenizer", "TokenizerPane"),
+        PaneSpec("monitor", _("Monitor"), "f6", "kwtui.panes.monitor", "MonitorPane", _("Runs")),
+        PaneSpec(
+            "tokenizer", _("Tokenizer"), "f7", "kwtui.panes.tokenizer", "TokenizerPane", _("Tokens")
+        ),
         PaneSpec("compare", _("Compare"), "f8", "kwtui.panes.compare", "ComparePane"),
         PaneSpec("models", _("Models"), "f9", "kwtui.panes.models", "ModelsPane"),
     )

@@ -48,10 +48,10 @@ class TabBar(Static):
     def _line(self) -> Content:
         parts: list[Content] = []
         at, self._spans = 0, []
-        most, end = self._fit()
+        titles, most, end = self._fit()
         for spec in self._specs:
             current = spec.id == self._current
-            title = Content(spec.title)
+            title = Content(titles[spec.id])
             if not current and title.cell_length > most:
                 title = title.truncate(most)
             part = Content.assemble(
@@ -71,20 +71,29 @@ class TabBar(Static):
         gap = self.size.width - at - name.cell_length - 1
         return Content.assemble(line, " " * gap, (name.plain, MUTED))
 
-    def _fit(self) -> tuple[int, str]:
-        """The cells that a title may take, the current one's aside, and what follows it.
+    def _fit(self) -> tuple[dict[str, str], int, str]:
+        """The titles, the cells that one may take, the current one's aside, and what follows it.
 
-        Where the window is narrow the tabs stand close first, then the titles are cut.
+        Where the window is narrow the tabs stand close, then titles are the short ones, then cut.
         """
-        keys = sum(len(display(spec.key)) + 2 for spec in self._specs) + 1
-        sizes = {spec.id: Content(spec.title).cell_length for spec in self._specs}
-        room = self.size.width - keys - sizes.pop(self._current, 0)
-        most = max(sizes.values(), default=0)
-        if sum(sizes.values()) + len(sizes) <= room:
-            return most, " "
-        while most and sum(min(size, most) for size in sizes.values()) > room:
+        room = self.size.width - sum(len(display(spec.key)) + 2 for spec in self._specs) - 1
+        long = {spec.id: spec.title for spec in self._specs}
+        short = {spec.id: spec.short or spec.title for spec in self._specs}
+        if sum(map(_cells, long.values())) + len(long) <= room:
+            return long, room, " "
+        for titles in (long, short):
+            if sum(map(_cells, titles.values())) <= room:
+                return titles, room, ""
+        others = [_cells(title) for pane, title in short.items() if pane != self._current]
+        left = room - _cells(short.get(self._current, ""))
+        most = max(others, default=0)
+        while most and sum(min(size, most) for size in others) > left:
             most -= 1
-        return most, ""
+        return short, most, ""
+
+
+def _cells(title: str) -> int:
+    return Content(title).cell_length
 
 
 class StatusLine(Static):

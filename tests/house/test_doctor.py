@@ -35,20 +35,16 @@ def asked(kwtui: Run, *arguments: str | Path, code: int = 0, **options: object) 
 
 
 def test_a_good_machine_has_no_error(kwtui: Run, workspace: Workspace) -> None:
+    done = kwtui("-w", workspace.root, "doctor")
+    assert done.returncode == 0, done.stdout
+    assert "torch:" in done.stdout and "bitsandbytes: 4-bit kernels work" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("0 errors, ")
     found = asked(kwtui, "-w", workspace.root)
     assert found["workspace"]["found"] == str(workspace.root)
     assert found["python"]["state"] == "ok" and found["offline"]["state"] == "ok"
     assert found["models"]["found"] == "1: kw-mini"
     assert found["terminal"]["state"] == "note"
     assert not (workspace.root / "corpus.sqlite").exists()
-
-
-def test_the_whole_look_tries_the_libraries(kwtui: Run) -> None:
-    done = kwtui("doctor")
-    assert done.returncode == 0, done.stdout
-    assert "torch:" in done.stdout and "bitsandbytes: 4-bit kernels work" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("0 errors, ")
-    assert "kwtui init DIR" in done.stdout
 
 
 def test_a_fault_of_the_settings_is_an_error(kwtui: Run, workspace: Workspace) -> None:

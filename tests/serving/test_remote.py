@@ -80,6 +80,7 @@ def test_llama_cpp_is_told_the_grammar(running: LlamaServer) -> None:
     assert all(p.valid and not p.ungrounded for p in after)
 
 
+@pytest.mark.long  # test_remote_ladder shows the same within a ladder
 def test_a_server_killed_and_restarted_midway_loses_nothing(mortal: LlamaServer) -> None:
     mortal.start()
     texts = demo_texts(40)

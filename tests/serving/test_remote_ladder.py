@@ -10,7 +10,7 @@ from engines.workspace import Workspace
 from tests.conftest import Run
 from tests.llama_server import LlamaServer
 
-TEXTS = 40
+TEXTS = 30
 
 
 def words(space: Workspace, row: RungResult) -> list[tuple[str, list[str]]]:
@@ -36,7 +36,7 @@ def test_it_is_complete_and_right_although_the_server_dies_midway(
     killed: list[int] = []
 
     def watch(name: str, done: int, _total: int) -> None:
-        if name == "there" and done == 15 and done not in killed:
+        if name == "there" and done == 10 and done not in killed:
             killed.append(done)
             mortal.kill()
             threading.Timer(0.3, mortal.start).start()
@@ -47,7 +47,7 @@ def test_it_is_complete_and_right_although_the_server_dies_midway(
         )
 
     result = climb()
-    assert killed == [15]
+    assert killed == [10]
     here, there = result.rows
     assert (here.texts, there.texts) == (TEXTS, TEXTS)
     assert words(space, there) == words(space, here)

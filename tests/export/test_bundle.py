@@ -31,6 +31,7 @@ template = "own"
 glossary = true
 shots = 2
 kinds = ["제형", "증상"]
+max_new_tokens = 24
 
 [strategies.words]
 kind = "dictionary"

@@ -19,6 +19,8 @@ from glossary.i18n import _
 STDIN = "-"
 CHUNK = 1 << 20
 LINE_LIMIT = 64 << 20  # characters; a longer line is refused, not read into memory
+# A longer text is a whole book in one record: nobody can label it, and a model answers at its end.
+TEXT_LIMIT = 1_000_000
 _SPOOL_IN_MEMORY = 16 << 20
 
 Note = Callable[[str], None]

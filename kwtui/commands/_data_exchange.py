@@ -28,7 +28,7 @@ from kwtui.commands._data import (
 
 if TYPE_CHECKING:
     from engines.corpus.changes import Added
-    from engines.corpus.formats import Item
+    from engines.corpus.formats import BadLine, Item
     from engines.corpus.store import Corpus, Given
     from engines.records import Example
 
@@ -112,15 +112,22 @@ class _Usable:
     def __iter__(self) -> Iterator[Given]:
         from engines.corpus.alignment import given, pieces
         from engines.corpus.formats import BadLine
+        from engines.corpus.sources import TEXT_LIMIT
 
         for item in self.items:
             if isinstance(item, BadLine):
-                self.refused += 1
-                say(item.sentence(self.file))
-            elif self.cut:
-                yield from pieces(given(item), self.cut)
+                self._refuse(item)
+                continue
+            found = list(pieces(given(item), self.cut)) if self.cut else [given(item)]
+            if any(len(one.example.text) > TEXT_LIMIT for one in found):
+                sentence = _("the text has more than {limit} characters; put one text on a line.")
+                self._refuse(BadLine(item.line, sentence.format(limit=f"{TEXT_LIMIT:,}")))
             else:
-                yield given(item)
+                yield from found
+
+    def _refuse(self, bad: BadLine) -> None:
+        self.refused += 1
+        say(bad.sentence(self.file))
 
 
 def _not_none(file: str, usable: _Usable) -> Iterator[Given]:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 DONE_IN_PART = 3
-# A longer text is a whole book in one record: refused, since nothing is shown before its end.
-TEXT_LIMIT = 1_000_000
 
 
 def command(
@@ -150,6 +148,7 @@ def _examples(
 
 def _usable(items: Iterator[Item], source: str, bad: _BadLines) -> Iterator[Example]:
     from engines.corpus.formats import BadLine
+    from engines.corpus.sources import TEXT_LIMIT
 
     for item in items:
         if isinstance(item, BadLine):

@@ -111,7 +111,7 @@ def train_missing(
         waiting.append((rung, folder))
     Queue(space.runs).wake()
     for rung, folder in waiting:
-        _wait(rung, folder, on_progress)
+        _wait(rung, folder, on_progress, say)
 
 
 def missing(
@@ -225,7 +225,11 @@ def _enqueue(space: Workspace, settings: Settings, rung: Rung) -> RunFolder:
     return folder
 
 
-def _wait(rung: Rung, folder: RunFolder, on_progress: Progress | None) -> None:
+def _wait(
+    rung: Rung, folder: RunFolder, on_progress: Progress | None, say: Callable[[str], None]
+) -> None:
+    """Until the run has finished; what the queue holds it back for is said once."""
+    said = ""
     while True:
         run = look(folder)
         if on_progress is not None and run.steps:
@@ -236,8 +240,11 @@ def _wait(rung: Rung, folder: RunFolder, on_progress: Progress | None) -> None:
             message = _("The training of {strategy} failed in the run {run}: {reason}")
             reason = str(run.values.get("reason") or "-")
             raise FailedError(message.format(strategy=rung.strategy, run=run.id, reason=reason))
-        queued = any(e.run == folder.path.name for e in Queue(folder.path.parent).read())
-        if run.state in ("stopped", "interrupted", "waiting") and not queued:
+        entry = next((e for e in Queue(run.folder.path.parent).read() if e.run == run.id), None)
+        if entry is not None and entry.note and entry.note != said:
+            said = entry.note
+            say(f"{rung.model}: {said}")
+        if run.state in ("stopped", "interrupted", "waiting") and entry is None:
             message = _("The run {run} was stopped; `kwtui ladder` again goes on with it.")
             raise FailedError(message.format(run=run.id))
         time.sleep(_LOOK_SECONDS)

@@ -145,7 +145,7 @@ def model_card(name: str, folders: Sequence[Path | str]) -> str:
 def loss_curves(space: Workspace) -> tuple[LossCurve, ...]:
     """The curves of the workspace's latest runs."""
     found = []
-    for run in list_runs(space.runs)[-_RUNS:]:
+    for run in list_runs(space.runs)[:_RUNS]:
         series = Series(run.folder.path)
         series.catch_up()
         train, dev = (_points(series, name) for name in ("loss", "dev_loss"))

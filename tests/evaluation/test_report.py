@@ -167,6 +167,25 @@ def test_a_report_in_korean(workspace: Workspace) -> None:
     assert not re.search(r"\b(Strategy|Advice|Examples)\b", text.read_text(encoding="utf-8"))
 
 
+def test_the_loss_curves_of_runs_are_drawn(workspace: Workspace) -> None:
+    fill(workspace)
+    run = workspace.runs / "<b>run"
+    run.mkdir()
+    (run / "recipe.toml").write_text('method = "lora"\n', encoding="utf-8")
+    (run / "run.json").write_text('{"state": "finished", "steps": 40}', encoding="utf-8")
+    events = [{"time": n, "kind": "step", "step": n, "loss": 3 / (1 + n)} for n in range(1, 41)]
+    events.append({"time": 41, "kind": "step", "step": 41, "loss": "nan"})
+    events += [{"time": 50, "kind": "evaluation", "step": n, "loss": 1 / n} for n in (20, 40)]
+    lines = "".join(json.dumps(event) + "\n" for event in events)
+    (run / "events.jsonl").write_text(lines, encoding="utf-8")
+    page_path, _text = write_report(workspace, "dev", [])
+    page = page_path.read_text(encoding="utf-8")
+    harmless(page)
+    assert page.count("<svg") == 4
+    assert "Loss of the run &lt;b&gt;run" in page
+    assert page.count("<polyline") == 2
+
+
 def test_the_table_for_a_paper(workspace: Workspace) -> None:
     fill(workspace)
     path = workspace.reports / "ladder" / "dev.json"

@@ -12,10 +12,12 @@ from typing import Any
 from engines.corpus.formats import examples_of, open_records
 from engines.corpus.store import Corpus
 from engines.export.cards import CARD, ORIGIN, card, gather, origin_json
-from engines.export.converter import Comparison, compare_files, convert
+from engines.export.converter import Comparison, compare_files, convert, quantise
 from engines.export.gguf import Exported, check, export_gguf
 from engines.export.merge import merge
+from engines.export.programs import quantiser
 from engines.export.proof import KEYWORD_TEXTS, TOKEN_TEXTS, Proof, Prover, require
+from engines.export.quantisation import can_pack
 from engines.export.staging import refuse_taken, staged
 from engines.models.registry import check_folder, is_adapter
 from engines.records import Example
@@ -116,6 +118,8 @@ def _write(
         path = fresh / f"{_stem(order.target)}-{kind}.gguf"
         if order.converter == "llama.cpp":
             files.append(convert(whole, path, kind, settings))
+        elif kind == "q4_k_m" and not can_pack() and quantiser(settings):
+            files.append(_quantised(whole, path, settings, on_progress))
         else:
             files.append(export_gguf(whole, path, kind, on_progress=on_progress))
         if order.converter == "both":
@@ -131,6 +135,19 @@ def _write(
             proofs.append(proof)
     notes = tuple(dict.fromkeys(note for file in files for note in file.notes))
     return Report(fresh, tuple(files), tuple(proofs), notes, comparison)
+
+
+def _quantised(
+    whole: Path, path: Path, settings: Settings, on_progress: Progress | None
+) -> Exported:
+    """q4_k_m by the program llama-quantize, where the library is not installed."""
+    raw = path.with_name(path.name + ".f32")
+    made = export_gguf(whole, raw, "f32", on_progress=on_progress)
+    try:
+        quantise(raw, path, settings)
+    finally:
+        raw.unlink(missing_ok=True)
+    return replace(made, path=path, type="q4_k_m", size=path.stat().st_size)
 
 
 def _for_ollama(

@@ -39,6 +39,11 @@ def check_type(kind: str) -> GGUFType:
     return kind
 
 
+def can_pack() -> bool:
+    """Whether llama.cpp's own functions are here (the extra)."""
+    return _library() is not None
+
+
 def tensor_types(
     names: Sequence[tuple[str, tuple[int, ...]]], kind: GGUFType, *, tied: bool
 ) -> dict[str, str]:

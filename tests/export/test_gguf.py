@@ -250,6 +250,21 @@ def test_the_users_converter_is_run_and_compared(base: Path, tmp_path: Path) -> 
         convert(base, tmp_path / "x.gguf", "f16", Settings())
 
 
+def test_llama_quantize_stands_in_for_the_library(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engines.export.exporting.can_pack", lambda: False)
+    log = tmp_path / "log"
+    program = tmp_path / "llama-quantize"
+    program.write_text(f'#!/bin/sh\necho "$3" > {log}\ncp "$1" "$2"\n')
+    program.chmod(0o755)
+    settings = Settings(commands={"llama-quantize": [str(program)]})
+    order = Order(base, tmp_path / "out", ("q4_k_m",), proven=False)
+    (file,) = export(order, settings, None).files
+    assert (file.type, log.read_text()) == ("q4_k_m", "Q4_K_M\n")
+    assert [path.name for path in (tmp_path / "out").glob("*.gguf*")] == ["out-q4_k_m.gguf"]
+
+
 def test_a_workspaces_folder_of_llama_cpp_waits_for_trust(
     kwtui: Callable[..., Any], workspace: Any, tmp_path: Path
 ) -> None:

@@ -53,7 +53,7 @@ class LlamaCpp:
         require_llamacpp()
         self._folder = Path(tempfile.mkdtemp(prefix="kwtui-", dir=_short_folder()))
         self._address = str(self._folder / _SOCKET)
-        count = threads or len(os.sched_getaffinity(0))
+        count = threads or _cores()
         self._log = (self._folder / "log.txt").open("wb")
         self._process: subprocess.Popen[bytes] = subprocess.Popen(
             python_command(
@@ -231,6 +231,11 @@ class _Connection(HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._address)
+
+
+def _cores() -> int:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return usable or 1
 
 
 def _short_folder() -> str:

@@ -18,6 +18,8 @@ from glossary.errors import UserError
 from glossary.i18n import _
 
 _WEIGHTS = ".safetensors"
+# Folders in which a file more would change what is loaded.
+_READ = ("models", "prompts", EMBEDDING)
 
 
 def open_bundle(folder: Path) -> tuple[Settings, Workspace, str]:
@@ -63,8 +65,14 @@ def _refuse_links(folder: Path) -> None:
 def _compare(folder: Path, manifest: dict[str, Any]) -> None:
     """Everything is there as it was packed; weights by their size alone, which takes no time."""
     files = manifest.get("files")
-    if not isinstance(files, dict) or "config.toml" not in files:
+    told_all = isinstance(files, dict) and all(isinstance(one, dict) for one in files.values())
+    if not isinstance(files, dict) or not told_all or "config.toml" not in files:
         raise UserError(_("{path} is damaged; copy the bundle again.").format(path=folder))
+    for part in _READ:
+        for path in (folder / part).rglob("*"):
+            if path.is_file() and path.relative_to(folder).as_posix() not in files:
+                message = _("{path} was not packed; copy the bundle again.")
+                raise UserError(message.format(path=path))
     for name, told in files.items():
         path = folder / name
         if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():

@@ -127,6 +127,12 @@ def test_what_was_changed_on_the_way_is_refused(space: Workspace, tmp_path: Path
     config.write_text(config.read_text() + "\n# more\n")
     with pytest.raises(UserError, match=r"config.toml is not as it was packed"):
         open_bundle(folder)
+    seal(folder, "config.toml")
+    more = folder / "models" / "kw-mini" / "added_tokens.json"
+    more.write_text("{}")
+    with pytest.raises(UserError, match=r"added_tokens.json was not packed"):
+        open_bundle(folder)
+    more.unlink()
     (folder / "models" / "kw-mini" / "tokenizer.json").unlink()
     seal(folder, "config.toml")
     with pytest.raises(UserError, match=r"tokenizer.json is missing"):

@@ -8,13 +8,23 @@ import tomllib
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from engines.settings import load
 from engines.workspace import Workspace
 from glossary.errors import FailedError, UserError
 from glossary.i18n import _
 from glossary.text import normalise
+
+_SENTENCES = {
+    "ko": {"missed": "'{word}' 키워드입니다.", "wrong": "'{word}' 키워드가 아닙니다."},
+    "en": {"missed": "'{word}' is a keyword.", "wrong": "'{word}' is not a keyword."},
+}
+
+
+def note_on(word: str, said: Literal["missed", "wrong"], language: str) -> str:
+    """What a prompt in `language` says about a word that a person judged."""
+    return _SENTENCES[language][said].format(word=word)
 
 
 def keep_notes(workspace: Workspace, strategy: str, notes: Sequence[str]) -> list[str]:

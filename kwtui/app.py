@@ -64,6 +64,7 @@ class Workbench(Looks, App[None]):
         self._hosts: dict[str, Host] = {}
         self._filled = 0.0
         self._early: list[events.Key] = []
+        self._asked = ""
         self._leaving = False
         self.dress(str(self.kept.get("theme", "")))
         self.title = workspace.root.name
@@ -95,7 +96,7 @@ class Workbench(Looks, App[None]):
         """Show the pane of the last time, then read the settings."""
         if self._leaving:
             return
-        wanted = str(self.kept.get("pane", ""))
+        wanted = self._asked or str(self.kept.get("pane", ""))
         known = [spec.id for spec in self.specs]
         await self.show_pane(wanted if wanted in known else known[0])
         self._filled = events.Idle().time
@@ -233,8 +234,10 @@ class Workbench(Looks, App[None]):
         await self.show_pane(event.pane)
 
     async def action_pane(self, pane: str) -> None:
-        """Show a pane by its key."""
-        if len(self.screen_stack) == 1:
+        """Show a pane by its key; before the first one is there it becomes the first."""
+        if not self.current:
+            self._asked = pane
+        elif len(self.screen_stack) == 1:
             await self.show_pane(pane)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -29,6 +29,7 @@ def summaries() -> dict[str, str]:
         "trust": _("Show and confirm what a workspace may start or call."),
         "config": _("Show the settings in force and where they come from."),
         "extract": _("Extract keywords from a file or from stdin."),
+        "notes": _("List the notes of a strategy, and keep more."),
         "serve": _("Serve a strategy over HTTP."),
         "score": _("Compare predictions with gold keywords."),
         "glossary": _("Add, look up, import and export terms."),

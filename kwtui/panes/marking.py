@@ -92,11 +92,9 @@ class Marking:
 
     def notes(self, language: str) -> list[str]:
         """Sentences for the prompt that say what was marked, in the strategy's language."""
-        sentences = {
-            "ko": {"missed": "'{word}' 키워드입니다.", "wrong": "'{word}' 키워드가 아닙니다."},
-            "en": {"missed": "'{word}' is a keyword.", "wrong": "'{word}' is not a keyword."},
-        }[language]
-        return [sentences[said].format(word=word) for word, said in self._said().items()]
+        from engines.notes import note_on
+
+        return [note_on(word, said, language) for word, said in self._said().items()]
 
     def _said(self) -> dict[str, Judgement]:
         """Every word the person judged; the last word on it counts."""

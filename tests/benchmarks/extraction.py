@@ -207,7 +207,8 @@ def report(arms: Sequence[Arm], texts: int) -> None:
         begun = sum(a != b and a == b[: len(a)] for a, b in pairs)
         print(
             f"{arm.name:26} {texts / arm.seconds:7.1f} texts/s  {arm.passes:6} passes"
-            f"  {arm.inside / arm.seconds:4.0%} of the time in them  same keywords {same}/{texts}, begun alike {begun}"
+            f"  {arm.inside / arm.seconds:4.0%} of the time in them"
+            f"  same keywords {same}/{texts}, begun alike {begun}"
         )
     for arm in arms[:3]:
         print(f"ours is {arm.seconds / mine.seconds:.2f}x {arm.name}")

@@ -74,6 +74,24 @@ def connection_time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
+def test_a_pattern_is_searched_before_the_file_is_locked(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = Queue(corpus, "ann", wanted=Filter(pattern="[357]번"))
+    passes, locked = Queue._passes, list[bool]()
+
+    def faster(queue: Queue, text: str) -> bool:
+        locked.append(corpus.db.in_transaction)
+        if queue is ann and len(locked) == 1:
+            Queue(corpus, "bea", wanted=Filter(pattern="3번")).take(1)
+        return passes(queue, text)
+
+    monkeypatch.setattr(Queue, "_passes", faster)
+    # Bea claimed t3 while Ann's pattern was searched.
+    assert [i.id for i in ann.take(2)] == ["t5", "t7"]
+    assert not any(locked)
+
+
 def test_two_programs_of_one_annotator_get_different_texts(corpus: Corpus) -> None:
     one, other = Queue(corpus, "ann", session="1"), Queue(corpus, "ann", session="2")
     assert [i.id for i in one.take()] == ["t0"]

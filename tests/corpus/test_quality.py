@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -293,6 +295,19 @@ def test_a_copy_is_whole_and_daily_ones_are_kept_by_number(corpus: Corpus, tmp_p
     ]
     assert daily_copy(corpus.path, folder, 0) is None
     assert daily_copy(tmp_path / "none.sqlite", folder, 2) is None
+
+
+def test_what_a_killed_copy_left_is_cleared(corpus: Corpus, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left = folder / f".corpus-20260101.sqlite.{dead.pid}.tmp"
+    running = folder / f".corpus-20260101.sqlite.{os.getpid()}.tmp"
+    left.touch()
+    running.touch()
+    assert daily_copy(corpus.path, folder, 2, today="20260102") is not None
+    assert not left.exists() and running.exists()
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux")

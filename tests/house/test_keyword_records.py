@@ -118,3 +118,26 @@ def test_predictions_and_examples_survive_json() -> None:
     example = Example("b", TEXT, (Keyword(0, 2, "진통"),), "train", {"trap": True})
     assert parse_record(json.loads(json.dumps(example.to_json()))) == example
     assert Keyword.from_json(example.keywords[0].to_json()) == example.keywords[0]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"feedback": [{"source": "missed"}]},
+        {"feedback": [5]},
+        {"feedback": 5},
+        {"entries": [{"kind": "term"}]},
+        {"ungrounded": [1]},
+        {"rounds": "two"},
+        {"template": 1},
+    ],
+)
+def test_a_line_that_only_looks_like_an_answer_is_a_sentence(values: dict[str, object]) -> None:
+    with pytest.raises(RecordError, match=f"Line 7.*{next(iter(values))} is not what"):
+        Prediction.from_json({"text": TEXT, "keywords": [], **values}, 7)
+
+
+def test_how_sure_a_model_was_is_kept() -> None:
+    sure = Prediction("1", TEXT, (), "rag", "kw-mini", confidence=0.25)
+    assert Prediction.from_json(json.loads(json.dumps(sure.to_json()))).confidence == 0.25
+    assert "confidence" not in Prediction("1", TEXT, (), "rag", "kw-mini").to_json()

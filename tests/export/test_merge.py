@@ -97,3 +97,38 @@ def test_what_is_there_is_not_replaced_unasked(adapter: Path, tmp_path: Path) ->
     merge(adapter, target, folders=[assets()], replace=True)
     assert not (target / "mine").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["whole"]
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_trained_embeddings_are_merged_and_run(tied: bool, tmp_path: Path) -> None:
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from engines.export.gguf import check, export_gguf
+    from engines.export.llamacpp import LlamaCpp
+
+    torch.manual_seed(1)
+    model = load(assets() / "kw-mini", device="cpu", dtype="float32").model
+    config = LoraConfig(
+        r=4,
+        target_modules="all-linear",
+        modules_to_save=["embed_tokens"],
+        ensure_weight_tying=tied,
+        task_type="CAUSAL_LM",
+    )
+    wrapped = get_peft_model(model, config)
+    for name, weight in wrapped.named_parameters():
+        if "modules_to_save" in name:
+            weight.data += 0.05 * torch.randn_like(weight)
+    source = tmp_path / "moved"
+    wrapped.save_pretrained(str(source))
+    edit_json(source / "adapter_config.json", base_model_name_or_path="kw-mini")
+    made = merge(source, tmp_path / "whole", folders=[assets()])
+    assert check(made.path).shape.tied is tied
+    export_gguf(made.path, tmp_path / "whole.gguf", "f32")
+    whole = load(made.path, device="cpu", dtype="float32")
+    ids = whole.tokenizer(TEXT)["input_ids"]
+    with torch.inference_mode():
+        expected = int(whole.model(torch.tensor([ids])).logits[0, -1].argmax())
+    with LlamaCpp(tmp_path / "whole.gguf", context=256, threads=1) as llama:
+        assert llama.complete(ids, 1)[1] == [expected]

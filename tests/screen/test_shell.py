@@ -13,6 +13,7 @@ from engines.workspace import Workspace
 from glossary import i18n
 from glossary.errors import UserError
 from kwtui import cli, keymap
+from kwtui.app import Workbench
 from tests.screen.conftest import Stage, bench, perform
 
 HEAVY = ("torch", "transformers", "lancedb", "kiwipiepy", "pyarrow", "numpy", "pydantic", "typer")
@@ -59,6 +60,26 @@ def test_a_play_of_every_pane_loads_no_model_library(space: Workspace) -> None:
         check=False,
     )
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_a_tab_asked_for_before_the_first_paint_is_the_first_shown(
+    space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = Workbench.on_mount
+
+    def pressed_at_once(app: Workbench) -> None:
+        mounted(app)
+        app.simulate_key("f4")
+
+    monkeypatch.setattr(Workbench, "on_mount", pressed_at_once)
+
+    async def story(stage: Stage) -> None:
+        await stage.until(lambda: stage.app.current == "dataset")
+        await stage.idle()
+        assert stage.app.current == "dataset"
+        assert [pane.id for pane in stage.app.query(".pane")] == ["pane-dataset"]
+
+    perform(story, space)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])

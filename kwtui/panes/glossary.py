@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,8 @@ class GlossaryPane(Pane):
         self.restored: dict[str, Any] = {}
         self._views: dict[str, GlossaryView] = {}
         self._wanted = "terms"
-        self._waiting = 0
+        self.waiting = 0
+        self.turn = asyncio.Lock()
         self._opening = False
         self._mark: tuple[int, ...] = ()
         self._doing = ""
@@ -76,7 +78,7 @@ class GlossaryPane(Pane):
     @property
     def busy(self) -> bool:
         """Whether an answer is awaited."""
-        return self._waiting > 0 or self._opening or (self.view is not None and self.view.busy)
+        return self.waiting > 0 or self._opening or (self.view is not None and self.view.busy)
 
     def shown(self) -> None:
         """Show the terms as they are now."""
@@ -139,12 +141,17 @@ class GlossaryPane(Pane):
 
     async def request(self, method: str, **params: Any) -> Any:
         """The answer of the glossary's process. Raises UserError with its sentence."""
-        self._waiting += 1
+        self.waiting += 1
+        params.setdefault("on_progress", self._progressed)
         try:
             await self.bench.settings()
             return await self.bench.host("glossary").request(method, **params)
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
+
+    def _progressed(self, step: Progress) -> None:
+        """Say what takes time, or for whom a write has to wait."""
+        self.bench.say(step.stage)
 
     async def changed(self, term_id: str = "") -> None:
         """Terms were changed here: every view shows that; `term_id`: the one to go to."""

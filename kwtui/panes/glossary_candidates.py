@@ -14,7 +14,7 @@ from glossary.i18n import _, ngettext_
 from glossary.term import Term
 from glossary.text import printable
 from kwtui.panes.glossary_preview import Previewer, matched
-from kwtui.panes.glossary_view import GlossaryView
+from kwtui.panes.glossary_view import GlossaryView, working
 from kwtui.themes import MUTED
 from kwtui.widgets.lines import Lines
 from kwtui.widgets.record_table import Cell, Column, RecordTable
@@ -150,13 +150,15 @@ class CandidatesView(GlossaryView):
     # Keys
 
     @on(RecordTable.Selected, "#candidates")
-    async def _selected(self) -> None:
-        await self.action_add()
+    def _selected(self) -> None:
+        self.action_add()
 
+    @working
     async def action_add(self) -> None:
         """Make the word a term, and go to the next one."""
         await self._take(keyword=True)
 
+    @working
     async def action_exclude(self) -> None:
         """Put the word on the not-a-keyword list, and go to the next one."""
         await self._take(keyword=False)

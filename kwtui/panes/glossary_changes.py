@@ -13,7 +13,7 @@ from glossary.i18n import _, ngettext_
 from glossary.text import printable
 from kwtui.panes.glossary_history import DiffScreen, fields_diff, named, sign
 from kwtui.panes.glossary_preview import local_time
-from kwtui.panes.glossary_view import GlossaryView
+from kwtui.panes.glossary_view import GlossaryView, working
 from kwtui.themes import KEY, MUTED
 from kwtui.widgets.lines import Lines
 from kwtui.widgets.record_table import PAGE, Cell, Column, RecordTable
@@ -148,6 +148,7 @@ class ChangesView(GlossaryView):
 
     # Keys
 
+    @working
     async def action_take_back(self) -> None:
         """Undo the change under the cursor, whoever made it; undone already, do it again."""
         from kwtui.panes.glossary import author, told
@@ -171,9 +172,9 @@ class ChangesView(GlossaryView):
             return
         number = batch.number
 
-        async def chosen(index: int | None) -> None:
+        def chosen(index: int | None) -> None:
             if index == 0:
-                await self._restore(number)
+                self.run_worker(self._restore(number), group="actions")
 
         rows = [
             (_("Make all terms as they were after change #{number}").format(number=number), ""),
@@ -209,6 +210,7 @@ class ChangesView(GlossaryView):
 
         self.app.push_screen(AskScreen(_("Name of the present state")), typed)
 
+    @working
     async def action_delete(self) -> None:
         """Forget the name of the moment under the cursor; the changes stay."""
         from kwtui.panes.glossary import author
@@ -223,6 +225,7 @@ class ChangesView(GlossaryView):
             await self.pane.changed()
             self.bench.say(_("Forgotten: {name}").format(name=name))
 
+    @working
     async def action_compare(self) -> None:
         """What differs between the state after this change and now."""
         batch = self.current

@@ -11,6 +11,7 @@ from textual.widget import Widget
 from glossary.i18n import _, ngettext_
 from glossary.listing import WHICH, View
 from glossary.text import printable
+from kwtui.panes.glossary_view import working
 
 if TYPE_CHECKING:
     from glossary.term import Term
@@ -47,6 +48,7 @@ class ChoiceActions(Widget):
         row = await self.place(current.id) if current else None
         await self.use(view, row or 0)
 
+    @working
     async def action_category(self) -> None:
         """Show only the terms of one kind."""
         from kwtui.widgets.dialogs import ChooseScreen
@@ -80,6 +82,7 @@ class ChoiceActions(Widget):
         at = names.index(self.wanted.sort)
         self.app.push_screen(ChooseScreen(_("Order"), rows, at), chosen)
 
+    @working
     async def action_which(self) -> None:
         """All terms, only keywords, only the not-a-keyword list."""
         at = WHICH.index(self.wanted.which)

@@ -10,6 +10,7 @@ from textual.widget import Widget
 from glossary.errors import UserError
 from glossary.i18n import _
 from glossary.term import Term
+from kwtui.panes.glossary_view import working
 
 if TYPE_CHECKING:
     from glossary.listing import View
@@ -72,6 +73,7 @@ class FormActions(Widget):
         await self.pane.changed(term.id)
         self.bench.say(_("Kept: {term}").format(term=term.canonical))
 
+    @working
     async def action_history(self) -> None:
         """What was changed in this term, by whom, with what it was."""
         from kwtui.panes.glossary_history import HistoryScreen

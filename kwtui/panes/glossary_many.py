@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from glossary.i18n import _, ngettext_
 from glossary.term import Term
+from kwtui.panes.glossary_view import working
 
 if TYPE_CHECKING:
     from glossary.listing import View
@@ -121,6 +122,7 @@ class ManyActions(Widget):
 
     # What is done to them
 
+    @working
     async def action_delete(self) -> None:
         """Remove the marked terms, or that under the cursor; many only after a question."""
         count, which = self._target()
@@ -132,9 +134,9 @@ class ManyActions(Widget):
             sentence = ngettext_("Delete {count} term", "Delete {count} terms", count)
             rows = [(sentence.format(count=f"{count:,}"), ""), (_("Keep them"), "")]
 
-            async def chosen(index: int | None) -> None:
+            def chosen(index: int | None) -> None:
                 if index == 0:
-                    await self._delete(which)
+                    self.run_worker(self._delete(which), group="actions")
 
             self.app.push_screen(ChooseScreen(_("Delete"), rows), chosen)
 
@@ -154,6 +156,7 @@ class ManyActions(Widget):
         )
         self.bench.say(sentence.format(count=f"{gone:,}", key=key))
 
+    @working
     async def action_exclude(self) -> None:
         """Put the terms on the not-a-keyword list, or take them off it."""
         term = self.current
@@ -177,24 +180,27 @@ class ManyActions(Widget):
         rows = [*((titles[name], "") for name in fields), *((one, "") for one in flags.values())]
         title = ngettext_("Set for {count} term", "Set for {count} terms", count)
 
-        async def chosen(index: int | None) -> None:
+        def chosen(index: int | None) -> None:
             if index is None:
                 return
             if index < len(fields):
                 self._ask_value(fields[index], titles[fields[index]], which)
             else:
-                await self._set({"keyword": index == len(fields)}, which)
+                self._start_setting({"keyword": index == len(fields)}, which)
 
         self.app.push_screen(ChooseScreen(title.format(count=f"{count:,}"), rows), chosen)
 
     def _ask_value(self, name: str, title: str, which: dict[str, Any]) -> None:
         from kwtui.widgets.dialogs import AskScreen
 
-        async def typed(value: str | None) -> None:
+        def typed(value: str | None) -> None:
             if value is not None:
-                await self._set({name: value}, which)
+                self._start_setting({name: value}, which)
 
         self.app.push_screen(AskScreen(title), typed)
+
+    def _start_setting(self, values: dict[str, Any], which: dict[str, Any]) -> None:
+        self.run_worker(self._set(values, which), group="actions")
 
     async def _set(self, values: dict[str, Any], which: dict[str, Any]) -> None:
         from kwtui.panes.glossary import author
@@ -207,6 +213,7 @@ class ManyActions(Widget):
         sentence = ngettext_("{count} term changed.", "{count} terms changed.", changed)
         self.bench.say(sentence.format(count=f"{changed:,}"))
 
+    @working
     async def action_merge(self) -> None:
         """Merge the marked terms into that under the cursor, or with one that is looked for."""
         term = self.current
@@ -222,9 +229,9 @@ class ManyActions(Widget):
             return
         from kwtui.panes.glossary_pick import PickTerm
 
-        async def chosen(other: Term | None) -> None:
+        def chosen(other: Term | None) -> None:
             if other is not None:
-                await self.merge_into(term.id, [other.id])
+                self.run_worker(self.merge_into(term.id, [other.id]), group="actions")
 
         title = _("Merge into '{term}'").format(term=term.canonical)
         self.app.push_screen(PickTerm(title, self.near, without=term.id), chosen)

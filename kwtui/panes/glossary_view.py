@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.binding import BindingsMap
@@ -14,6 +15,28 @@ from kwtui import keymap
 if TYPE_CHECKING:
     from kwtui.app import Workbench
     from kwtui.panes.glossary import GlossaryPane
+
+
+def working(action: Callable[[Any], Awaitable[None]]) -> Callable[[Any], None]:
+    """An action that waits for the glossary's process, beside the keys: they never wait for it.
+
+    Actions are done one after the other, in the order of their keys.
+    """
+
+    @wraps(action)
+    def start(self: GlossaryView) -> None:
+        self.pane.waiting += 1
+        self.run_worker(_done(self, action), group="actions", exit_on_error=True)
+
+    return start
+
+
+async def _done(view: GlossaryView, action: Callable[[Any], Awaitable[None]]) -> None:
+    try:
+        async with view.pane.turn:
+            await action(view)
+    finally:
+        view.pane.waiting -= 1
 
 
 class GlossaryView(Vertical):
@@ -59,10 +82,12 @@ class GlossaryView(Vertical):
             self.bench.warn(error.sentence, "error")
             return None
 
+    @working
     async def action_undo(self) -> None:
         """Take the latest change of this person back."""
         await self.pane.invert("undo")
 
+    @working
     async def action_redo(self) -> None:
         """Do again what was taken back."""
         await self.pane.invert("redo")

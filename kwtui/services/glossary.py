@@ -154,7 +154,7 @@ class GlossaryService(GlossaryEdits, GlossaryPast, GlossaryFiles, GlossaryVector
 
     def upsert(self, task: Task, terms: Sequence[Term], author: str, reason: str = "") -> int:
         """Add or replace terms, all or none; makes the glossary when there is none."""
-        return self._needed(create=True).upsert(terms, author=author, reason=reason)
+        return self._needed(task, create=True).upsert(terms, author=author, reason=reason)
 
     def delete(self, task: Task, ids: Iterable[str], author: str, reason: str = "") -> int:
         """Remove terms; returns how many there were."""
@@ -163,7 +163,7 @@ class GlossaryService(GlossaryEdits, GlossaryPast, GlossaryFiles, GlossaryVector
 
     def merge(self, task: Task, kept: str, other: str, author: str, reason: str = "") -> Term:
         """Make one term of two, by their ids; `kept` stays."""
-        return self._needed().merge(kept, other, author=author, reason=reason)
+        return self._needed(task).merge(kept, other, author=author, reason=reason)
 
     def _listed(self, glossary: Glossary, between: Callable[[], None] = lambda: None) -> Listing:
         """The rows of the glossary, read once; `between` is called while that goes on."""

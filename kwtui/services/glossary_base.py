@@ -14,6 +14,7 @@ from kwtui.services.messages import Hello
 
 if TYPE_CHECKING:
     from glossary.store import Glossary
+    from kwtui.services.loop import Task
 
 
 class GlossaryBase:
@@ -23,6 +24,7 @@ class GlossaryBase:
         self._space = Workspace(hello.workspace) if hello.workspace else None
         self._retention = timedelta(days=hello.settings.glossary.retention_days)
         self._glossary: Glossary | None = None
+        self._task: Task | None = None
 
     def nested(self) -> AbstractContextManager[object]:
         """Nothing here minds being interrupted."""
@@ -43,16 +45,28 @@ class GlossaryBase:
         if not create and not exists(path):
             return None
         self._glossary = Glossary.open(
-            path, create=create, retention=self._retention, background=True
+            path,
+            create=create,
+            on_wait=self._waits,
+            retention=self._retention,
+            background=True,
         )
         return self._glossary
 
-    def _needed(self, create: bool = False) -> Glossary:
-        """The same; UserError when there is none."""
+    def _needed(self, task: Task, create: bool = False) -> Glossary:
+        """The same for a request that may change it; UserError when there is none.
+
+        Where it has to wait for another program's write, the request says for whose.
+        """
+        self._task = task
         glossary = self._opened(create)
         if glossary is None:
             raise UserError(_("There is no glossary yet: import or add terms first."))
         return glossary
+
+    def _waits(self, sentence: str) -> None:
+        if self._task is not None:
+            self._task.progress(sentence)
 
     def _corpus_path(self) -> Path | None:
         """The corpus beside the glossary, if there is one."""

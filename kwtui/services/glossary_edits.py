@@ -47,7 +47,7 @@ class GlossaryEdits(GlossaryBase):
         """Add a new term, to the glossary that is made when there is none; returns it as stored."""
         from glossary.bulk import taken
 
-        glossary = self._needed(create=True)
+        glossary = self._needed(task, create=True)
         if (refusal := taken(term, glossary.lookup(term.canonical))) is not None:
             raise UserError(refusal.reason)
         glossary.upsert([term], author=author, reason=reason)
@@ -57,7 +57,7 @@ class GlossaryEdits(GlossaryBase):
         """Give the stored term `kept` the names and texts of one that is not stored."""
         from glossary.validation import merged
 
-        glossary = self._needed()
+        glossary = self._needed(task)
         there = glossary.get(kept)
         if there is None:
             raise UserError(_("One of the two terms is gone: nothing was merged."))
@@ -71,7 +71,7 @@ class GlossaryEdits(GlossaryBase):
         """
         from glossary.bulk import revised
 
-        glossary = self._needed()
+        glossary = self._needed(task)
         made = revised(glossary.get(seen.id), seen, wanted)
         glossary.upsert([made], author=author, reason=reason)
         return glossary.get(seen.id) or made
@@ -88,7 +88,7 @@ class GlossaryEdits(GlossaryBase):
         """Give terms the same values, in one change; returns how many that touched."""
         from glossary.bulk import altered
 
-        glossary = self._needed()
+        glossary = self._needed(task)
         task.progress(_("Writing the terms"))
         made = altered(self._chosen(glossary, ids, view), values)
         return glossary.upsert(made, author=author, reason=reason)
@@ -102,7 +102,7 @@ class GlossaryEdits(GlossaryBase):
         reason: str = "",
     ) -> int:
         """Remove terms in one change; returns how many there were."""
-        glossary = self._needed()
+        glossary = self._needed(task)
         task.progress(_("Writing the terms"))
         gone = [term.id for term in self._chosen(glossary, ids, view)]
         return glossary.delete(gone, author=author, reason=reason)

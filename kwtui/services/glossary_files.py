@@ -65,7 +65,7 @@ class GlossaryFiles(GlossaryBase):
 
         task.progress(_("Reading the file"))
         found = read_terms(file, encoding or None, columns=columns)
-        glossary = self._needed(create=True)
+        glossary = self._needed(task, create=True)
         made = preview(found, glossary, mode=checked_mode(mode))
         task.progress(_("Writing the terms"))
         carry_out(glossary, made, author=author, reason=reason_for(file, reason))
@@ -76,7 +76,7 @@ class GlossaryFiles(GlossaryBase):
         from glossary.exchange import write_terms
 
         task.progress(_("Writing the terms"))
-        return write_terms(file, self._needed().terms())
+        return write_terms(file, self._needed(task).terms())
 
     def preview_term(
         self, task: Task, term: Term, lines: int = 5, seconds: float = 2.0

@@ -31,7 +31,7 @@ class GlossaryVectors(GlossaryBase):
         from glossary.records import Records
         from glossary.vectors import Vectors
 
-        glossary = self._needed()
+        glossary = self._needed(task)
         root = self._space.root if self._space else None
         vectors = Vectors(glossary.path, open_embedding(self._settings, root))
         task.progress(_("Reading the terms"))

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from engines.workspace import Workspace
+from glossary.store import Glossary
 from tests.screen.conftest import Stage, perform
 from tests.screen.labeling import TEXTS, fill
 from tests.screen.sheets import (
@@ -407,5 +408,24 @@ def test_missing_vectors_are_made_in_the_background(space: Workspace) -> None:
         await stage.until(lambda: "6 vectors by" in stage.line)
         await stage.press("ctrl+e")
         await stage.until(lambda: "6 vectors by" in stage.line)
+
+    perform(story, space)
+
+
+def test_an_edit_that_waits_for_another_program_says_so(space: Workspace) -> None:
+    fill_glossary(space)
+
+    async def story(stage: Stage) -> None:
+        await open_glossary(stage)
+        await go_to(stage, "연고")
+        with Glossary.open(space.glossary_path) as other:
+            with other.write_lock("lee", "a long import"):
+                await stage.press("x")
+                await stage.until(lambda: "lee" in stage.line)
+                assert "a long import" in stage.line
+            await stage.until(lambda: "1 term changed." in stage.line)
+        term = stored(space, "연고")
+        assert term is not None
+        assert not term.keyword
 
     perform(story, space)

@@ -135,6 +135,8 @@ def _root() -> typer.Typer:
         context.name_workspace(workspace)
         if annotator:
             context.name_annotator(annotator)
+        if ctx.invoked_subcommand == "demo" and workspace is not None and not workspace.exists():
+            return  # the demo makes its folder
         found = context.workspace()
         if found:
             enter(found)

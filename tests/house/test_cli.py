@@ -250,3 +250,9 @@ def test_everything_is_offline_before_any_library_is_imported() -> None:
         "'DO_NOT_TRACK')])"
     )
     assert run_code(code).stdout.strip() == "['1', '1', '1', '1', '1']"
+
+
+def test_the_demo_may_lie_in_a_folder_named_before_it(kwtui, tmp_path: Path) -> None:
+    done = kwtui("-w", tmp_path / "new", "demo", "--strategies", ",")
+    assert done.returncode == 2 and "Name at least one strategy" in done.stderr
+    assert (tmp_path / "new" / "corpus.sqlite").exists()

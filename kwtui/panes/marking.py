@@ -94,7 +94,8 @@ class Marking:
         """Sentences for the prompt that say what was marked, in the strategy's language."""
         from engines.notes import note_on
 
-        return [note_on(word, said, language) for word, said in self._said().items()]
+        judged = self._said().items()
+        return [note_on(word, said, language) for word, said in judged if said]
 
     def _said(self) -> dict[str, Judgement]:
         """Every word the person judged; the last word on it counts."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from glossary.errors import UserError
-from glossary.i18n import _
+from glossary.i18n import _, ngettext_
 from glossary.text import printable
 from kwtui import context
 from kwtui.columns import table
@@ -329,6 +329,10 @@ def _notes(result: LadderResult) -> list[str]:
         _("Gains are against the best strategy of the rung below; p-values are Holm-corrected.")
     )
     if result.test_uses:
-        said = _("The test split has been scored {count} times in this workspace.")
+        said = ngettext_(
+            "The test split of this workspace has been scored {count} time.",
+            "The test split of this workspace has been scored {count} times.",
+            result.test_uses,
+        )
         notes.append(said.format(count=result.test_uses))
     return notes

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from glossary.errors import FailedError, UserError
 from glossary.i18n import _
+from glossary.sqlite import migrate, sentences, transaction
+
+__all__ = ["Schema", "connect", "sentences", "transaction"]
 
 _BUSY_SECONDS = 30.0
 # The write-ahead log shrinks to this after a big change.
 _LOG_BYTES = 16 << 20
-_PRIMARY = 0xFF  # mask of a primary result code (https://sqlite.org/rescode.html)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def connect(path: Path, schema: Schema, *, create: bool) -> tuple[sqlite3.Connec
                 connection.execute("PRAGMA foreign_keys = ON")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
-                _migrate(connection, schema)
+                migrate(connection, schema.application_id, schema.migrations)
             elif version < schema.version:
                 sentence = _("{path} is of an older version and cannot be changed here: copy it.")
                 raise FailedError(sentence.format(path=path))
@@ -58,50 +59,6 @@ def connect(path: Path, schema: Schema, *, create: bool) -> tuple[sqlite3.Connec
             connection.close()
             raise
     return connection, readonly
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """One write transaction: on disk when the block has ended, nothing of it when it raised."""
-    with sentences(path):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-
-
-@contextmanager
-def sentences(path: Path) -> Iterator[None]:
-    """Turn what SQLite says about the machine into sentences; programming errors pass through."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
-        known = _known(code)
-        if known is None:
-            raise
-        family = UserError if code == sqlite3.SQLITE_NOTADB else FailedError
-        raise family(known.format(path=path)) from error
-
-
-def _known(code: int) -> str | None:
-    return {
-        sqlite3.SQLITE_FULL: _("No space left to write {path}: free some and do it again."),
-        sqlite3.SQLITE_READONLY: _(
-            "{path} cannot be changed, the file or its folder is read-only: nothing was changed."
-        ),
-        sqlite3.SQLITE_CANTOPEN: _("{path} cannot be opened: check its folder and permissions."),
-        sqlite3.SQLITE_PERM: _("{path} cannot be opened: you have no permission for it."),
-        sqlite3.SQLITE_BUSY: _("Another process is writing {path}: wait and do it again."),
-        sqlite3.SQLITE_LOCKED: _("Another process is writing {path}: wait and do it again."),
-        sqlite3.SQLITE_NOTADB: _("{path} is no SQLite file: put a backup copy in its place."),
-        sqlite3.SQLITE_CORRUPT: _("{path} is damaged: put a backup copy in its place."),
-        sqlite3.SQLITE_IOERR: _("{path} cannot be read or written: the disk is full or faulty."),
-    }.get(code)
 
 
 def _open(path: Path) -> tuple[sqlite3.Connection, bool]:
@@ -148,31 +105,3 @@ def _checked_version(connection: sqlite3.Connection, schema: Schema, path: Path)
         )
         raise UserError(sentence.format(path=path, found=version, known=schema.version))
     return version
-
-
-def _migrate(connection: sqlite3.Connection, schema: Schema) -> None:
-    if connection.execute("PRAGMA user_version").fetchone()[0] == schema.version:
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        for script in schema.migrations[version:]:
-            for statement in _statements(script):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {schema.application_id}")
-        connection.execute(f"PRAGMA user_version = {schema.version}")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _statements(script: str) -> Iterator[str]:
-    """The statements of a script one by one, as a transaction of our own needs them."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
 from engines.corpus.schema import APPLICATION_ID, MIGRATIONS, VERSION
 from glossary.errors import FailedError, UserError
 from glossary.i18n import _
+from glossary.sqlite import migrate, primary, sentences, transaction
+
+__all__ = ["Note", "connect", "file_system", "sentences", "transaction"]
 
 _BUSY_SECONDS = 10.0
 # File systems of other machines, where the shared memory of a write-ahead log does not work
@@ -20,7 +22,6 @@ _BUSY_SECONDS = 10.0
 _NETWORK = ("nfs", "cifs", "smb", "afs", "9p", "ceph", "lustre", "gpfs", "beegfs", "gluster")
 _NETWORK_PARTS = ("sshfs", "glusterfs", "s3fs", "gcsfuse", "rclone")
 _GROUP_WRITE = 0o060
-_PRIMARY = 0xFF  # mask of a primary result code (https://sqlite.org/rescode.html)
 
 
 Note = Callable[[str], None]
@@ -49,7 +50,7 @@ def _writable(path: Path, on_note: Note | None) -> sqlite3.Connection:
         _version(connection, path)
         _prepare(connection, path, on_note)
         if connection.execute("PRAGMA user_version").fetchone()[0] < VERSION:
-            _migrate(connection)
+            migrate(connection, APPLICATION_ID, MIGRATIONS)
             _share(path)
     except BaseException:
         connection.close()
@@ -74,50 +75,6 @@ def _read_only(path: Path) -> sqlite3.Connection:
     return _open_readonly(path)
 
 
-@contextmanager
-def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """One write transaction: on disk when the block has ended, nothing of it when it raised."""
-    with sentences(path):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-
-
-@contextmanager
-def sentences(path: Path) -> Iterator[None]:
-    """Turn what SQLite says about the machine into sentences; programming errors pass through."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
-        known = _known(code)
-        if known is None:
-            raise
-        family = UserError if code == sqlite3.SQLITE_NOTADB else FailedError
-        raise family(known.format(path=path)) from error
-
-
-def _known(code: int) -> str | None:
-    return {
-        sqlite3.SQLITE_FULL: _("No space left to write {path}: free some and do it again."),
-        sqlite3.SQLITE_READONLY: _(
-            "{path} cannot be changed: the file or its folder is read-only."
-        ),
-        sqlite3.SQLITE_CANTOPEN: _("{path} cannot be opened: check its folder and permissions."),
-        sqlite3.SQLITE_PERM: _("{path} cannot be opened: you have no permission for it."),
-        sqlite3.SQLITE_BUSY: _("Another process is writing {path}: wait and do it again."),
-        sqlite3.SQLITE_LOCKED: _("Another process is writing {path}: wait and do it again."),
-        sqlite3.SQLITE_NOTADB: _("{path} is no kwtui corpus: it is not an SQLite file."),
-        sqlite3.SQLITE_CORRUPT: _("{path} is damaged: put a backup copy in its place."),
-        sqlite3.SQLITE_IOERR: _("{path} cannot be read or written: the disk reports an error."),
-    }.get(code)
-
-
 def _open_readonly(path: Path) -> sqlite3.Connection:
     """Read without changing a byte, also in a folder where no log may be made beside the file."""
     uri = path.resolve().as_uri()
@@ -126,7 +83,7 @@ def _open_readonly(path: Path) -> sqlite3.Connection:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError as error:
         connection.close()
-        code = error.sqlite_errorcode & _PRIMARY
+        code = primary(error)
         log = path.with_name(path.name + "-wal")
         pending = log.exists() and log.stat().st_size > 0
         if pending or code not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
@@ -193,31 +150,3 @@ def _share(path: Path) -> None:
         os.chown(path, -1, folder.st_gid)
     with contextlib.suppress(OSError):
         path.chmod(path.stat().st_mode | _GROUP_WRITE)
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    if connection.execute("PRAGMA user_version").fetchone()[0] == VERSION:
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        for script in MIGRATIONS[version:]:
-            for statement in _statements(script):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _statements(script: str) -> Iterator[str]:
-    """The statements of a script one by one, as a transaction of our own needs them."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""

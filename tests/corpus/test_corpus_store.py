@@ -261,7 +261,7 @@ def test_files_of_others_are_refused_and_left_alone(tmp_path: Path) -> None:
     other.close()
     text = tmp_path / "text.sqlite"
     text.write_text("no database at all " * 100)
-    for path, words in ((foreign, "another program"), (text, "not an SQLite file")):
+    for path, words in ((foreign, "another program"), (text, "no SQLite file")):
         before = path.read_bytes()
         with pytest.raises(UserError, match=words) as caught:
             Corpus.open(path, create=True)

@@ -69,6 +69,7 @@ class CellEditing(Widget):
         self._saving = False
         self._said = ""
         self._kept = ""
+        self._refused: str | None = None
 
     @on(RecordTable.Selected, "#sheet")
     async def _selected(self) -> None:
@@ -87,7 +88,7 @@ class CellEditing(Widget):
         editor.cursor_blink = editor.select_on_focus = False
         editor.styles.offset = (region.x, region.y)
         editor.styles.width = region.width
-        self.editor, self._seen = editor, term
+        self.editor, self._seen, self._refused = editor, term, None
         await self.query_one("#sheet-area").mount(editor)
         self.screen.set_focus(editor)
         self._said = ""
@@ -117,7 +118,7 @@ class CellEditing(Widget):
     async def _check(self) -> None:
         """Say what is wrong with what stands there, and show what it matches."""
         self._check_timer = None
-        if self.editor is None:
+        if self.editor is None or self.editor.value == self._refused:
             return
         draft = self._draft()
         plan = await self.ask("check", terms=[draft])
@@ -160,6 +161,8 @@ class CellEditing(Widget):
 
             made = await self.pane.request("revise", seen=seen, wanted=draft, author=author())
         except UserError as error:
+            # What was refused stays said until something else is typed.
+            self._refused = self.editor.value if self.editor is not None else None
             plan = await self.ask("check", terms=[draft])
             self._show_refusal(plan.refused if plan else [])
             if not self.trouble[0]:

@@ -55,6 +55,7 @@ class TermForm(ModalScreen[tuple[str, str, Term] | None]):
         self._other = ""
         self._timer: Timer | None = None
         self._keeping = False
+        self._refused: Term | None = None
 
     @property
     def bench(self) -> Workbench:
@@ -131,6 +132,8 @@ class TermForm(ModalScreen[tuple[str, str, Term] | None]):
         if self._keeping or not self.is_current:
             return
         draft = self.draft()
+        if draft == self._refused:
+            return
         if not draft.canonical.strip():
             self._trouble = self._other = ""
             self.preview.of(None)
@@ -194,7 +197,7 @@ class TermForm(ModalScreen[tuple[str, str, Term] | None]):
         try:
             made = await self._write(draft, author())
         except UserError as error:
-            self._trouble = error.sentence
+            self._trouble, self._refused = error.sentence, draft
             plan = await self.pane.request("check", terms=[draft])
             self._other = plan.refused[0].other if plan.refused else ""
             self._draw()

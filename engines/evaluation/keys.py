@@ -37,6 +37,7 @@ _CODE = ("engines/extraction", "engines/models", "glossary")
 _ASIDE = ("CARD.md", "README.md", ".gitattributes")
 
 
+@cache
 def versions() -> dict[str, str]:
     """The versions of the libraries that answers depend on."""
     found: dict[str, str] = {}

@@ -143,7 +143,8 @@ def _answered(
             one = strategy.model_copy(update={"model": model})
             if one.kind == "model" and not one.server and model != loaded:
                 # Two models at once may not fit.
-                free(opener)
+                if loaded:
+                    free(opener)
                 loaded = model
             found.append(
                 answers(

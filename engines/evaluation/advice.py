@@ -66,7 +66,9 @@ def advise(rows: Sequence[RungResult], facts: Facts) -> list[str]:
     choice = choose(rows, facts)
     found: list[str] = []
     if choice is not None:
-        found += [_stand(choice), *_refused(choice, facts.worth), _usual(choice)]
+        found += [_stand(choice), *_refused(choice, facts.worth)]
+        if choice.steps or choice.refused:
+            found.append(_usual(choice))
     found += [
         _control(rows, choice),
         _few(rows),

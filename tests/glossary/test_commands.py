@@ -184,3 +184,24 @@ def test_without_a_workspace_the_sentence_says_how_to_make_one(
     monkeypatch.chdir(tmp_path)
     assert run(["glossary", "stats"]) == 2
     assert "kwtui init" in capsys.readouterr().err
+
+
+def test_terms_are_listed_changed_together_and_looked_for_in_the_corpus(
+    cli: Glossary, tmp_path: Path
+) -> None:
+    for name, kind in (("파스", "제형"), ("연고", "제형"), ("두통", "증상")):
+        cli("add", name, "-c", kind)
+    listed = data(cli("list", "--filter", "ㅍㅅ", "--json"))
+    assert listed["total"] == 1 and listed["terms"][0]["canonical"] == "파스"
+    assert data(cli("list", "--counts", "--json"))["category"] == {"제형": 2, "증상": 1}
+    assert data(cli("set", "category=외용제", "-c", "제형", "--json")) == {"terms": 2}
+    assert data(cli("list", "-c", "외용제", "--sort", "-canonical", "--json"))["total"] == 2
+    for wrong in (["set", "category=a"], ["set", "canonical=a", "--all"], ["list", "--sort", "x"]):
+        assert cli(*wrong)[0] == 2
+    from engines.corpus.store import Corpus
+    from engines.records import Example
+
+    with Corpus.open(tmp_path / "domain" / "corpus.sqlite", create=True) as corpus:
+        corpus.add([Example("t1", "두통에 진통제를 먹는다.", labeled=False)])
+    seen = data(cli("preview", "두통", "--alias", "진통제", "--json"))
+    assert (seen["texts"], seen["hits"], len(seen["lines"])) == (1, 2, 2)

@@ -30,7 +30,9 @@ async def settled(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("look", ["colour", "no-color", "ascii"])
+@pytest.mark.parametrize(
+    "look", ["colour", "no-color", pytest.param("ascii", marks=pytest.mark.long)]
+)
 def test_the_sheet(
     space: Workspace, look: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,10 +9,10 @@ holds every arm. Printed are texts/s, forward passes and the time within them, h
 hold the same keywords as those of one at a time, and how many hold the first of them: ours ends an
 answer that repeats itself, `generate` goes on to the limit.
 
-What limits the ratio: with 5M parameters a pass of 16 rows costs little more than one of a single
-row, and a fifth of the time goes into the grammar, the bookkeeping and the prompts. Tokens that the
-grammar forces have no step of their own to save: on 64 texts 45 of 1,800 tokens were forced, the
-drafts from the prompt foretold them already, and the passes stayed at 87 with or without.
+What limits the ratio: with few millions of parameters a pass of 16 rows takes several times as long
+as one of a single row on one core, and an eighth of our time goes into the grammar and the
+bookkeeping. Tokens that the grammar forces have no step of their own to save: on 64 texts it forced
+45 tokens in all, the drafts from the prompt had foretold them, and the passes were 87 either way.
 """
 
 from __future__ import annotations

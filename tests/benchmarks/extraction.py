@@ -9,10 +9,11 @@ holds every arm. Printed are texts/s, forward passes and the time within them, h
 hold the same keywords as those of one at a time, and how many hold the first of them: ours ends an
 answer that repeats itself, `generate` goes on to the limit.
 
-What limits the ratio, kw-mini on one busy core: a pass of one row took 10 ms, of 16 rows 21 ms, of 16
-rows with drafts 30 ms, so 17 times fewer passes are 6 times faster; an eighth of our time goes into
-the grammar and the bookkeeping. Tokens that the grammar forces have no step of their own to save: on 64 texts it forced
-45 tokens in all, the drafts from the prompt had foretold them, and the passes were 87 either way.
+What limits the ratio, kw-mini on one busy core: a pass of one row took 10 ms, of 16 rows 21 ms,
+of 16 rows with drafts 30 ms, so 17 times fewer passes are 6 times faster; an eighth of our time
+goes into the grammar and the bookkeeping. Tokens that the grammar forces have no step of their
+own to save: on 64 texts it forced 45 tokens in all, the drafts from the prompt had foretold them,
+and the passes were 87 either way.
 """
 
 from __future__ import annotations

@@ -14,8 +14,25 @@ from glossary import i18n
 from glossary.errors import UserError
 from kwtui import cli, keymap
 from kwtui.app import Workbench
+from kwtui.panes.dataset_adjudicate import AdjudicateView
+from kwtui.panes.dataset_checks import ChecksView
+from kwtui.panes.dataset_list import ListView
+from kwtui.panes.extract import ExtractPane
+from kwtui.panes.glossary_candidates import CandidatesView
+from kwtui.panes.glossary_changes import ChangesView
+from kwtui.panes.glossary_terms import TermsView
+from kwtui.panes.models import ModelsPane
+from kwtui.panes.monitor import MonitorPane
+from kwtui.panes.tokenizer import TokenizerPane
+from kwtui.panes.train import TrainPane
 from tests.screen.conftest import Stage, bench, perform
 
+VIEWS = (
+    *(("extract", ExtractPane), ("train", TrainPane), ("monitor", MonitorPane)),
+    *(("glossary", view) for view in (TermsView, CandidatesView, ChangesView)),
+    *(("dataset", view) for view in (AdjudicateView, ChecksView, ListView)),
+    *(("tokenizer", TokenizerPane), ("models", ModelsPane)),
+)
 HEAVY = ("torch", "transformers", "lancedb", "kiwipiepy", "pyarrow", "numpy", "pydantic", "typer")
 
 
@@ -174,10 +191,16 @@ def test_every_letter_has_its_jamo_and_no_key_is_bound_twice() -> None:
     assert list(keymap.aliases("ctrl+c")) == ["ctrl+c", "ctrl+ㅊ"]
     assert list(keymap.aliases("f5")) == ["f5"]
     early = [k for a in keymap.actions() if not a.pane for k in a.keys]
-    for pane in ("extract", "glossary"):
-        keys = [key for action in keymap.actions() if action.pane == pane for key in action.keys]
-        assert len(keys) == len(set(keys)), pane
-        assert not set(keys) & set(early), pane
+    for pane, view in VIEWS:
+        mine = [
+            one
+            for one in keymap.actions()
+            if one.pane == pane and hasattr(view, f"action_{one.verb}")
+        ]
+        keys = [key for action in mine for key in action.keys]
+        assert keys
+        assert len(keys) == len(set(keys)), view
+        assert not set(keys) & set(early), view
     with pytest.raises(UserError, match="no action"):
         keymap.keys_in_use({"nothing.like.this": "q"})
 

@@ -18,7 +18,7 @@ demo: $(STAMP)
 	$(BIN)/kwtui demo
 
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not long and not soak" -n 2 --dist loadfile --reruns 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not long and not soak" -n 2 --dist loadfile --reruns 2 --durations=25
 
 test-long: $(STAMP)
 	$(BIN)/python -m pytest -m "not soak"

@@ -175,7 +175,8 @@ class Workbench(Looks, App[None]):
         """Say when a service has died; panes hear of every change."""
         if host.error:
             self.warn(host.error, "error")
-        for pane in self.screen_stack[0].query(".pane"):
+        # A service may end after the last screen.
+        for pane in self.screen_stack[0].query(".pane") if self.screen_stack else ():
             cast("Pane", pane).host_changed(host)
 
     async def work(self, function: Callable[[], T]) -> T | None:

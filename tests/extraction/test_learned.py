@@ -31,7 +31,7 @@ def fill(space: Workspace) -> None:
 
 
 def made(space: Workspace) -> list[Path]:
-    return sorted((space.models / "crf").glob("*"))
+    return sorted((space.models / "crf").glob("*.crf"))
 
 
 def test_it_learns_from_training_texts_and_again_only_when_they_change(

@@ -178,13 +178,15 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 
 
 def test_an_interrupt_ends_with_130_and_a_sentence() -> None:
+    # A dictionary of its own needs no workspace.
+    terms = {"KWTUI_STRATEGIES__DICTIONARY__DEFINITIONS": '{"약국" = "약을 파는 곳"}'}
     with subprocess.Popen(
         python_command("kwtui", "extract", "-", "--strategy", "dictionary"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=python_environment(),
+        env=python_environment() | terms,
     ) as child:
         # More than a pipe holds: once it is written, the command is reading.
         assert child.stdin

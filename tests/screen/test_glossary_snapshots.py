@@ -1,6 +1,6 @@
 """How the glossary pane looks: its three views, the form and the import, at two sizes."""
 
-import sys
+import importlib
 from pathlib import Path
 
 import pytest
@@ -19,12 +19,14 @@ def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every change was made at the same minute, and no cursor blinks."""
 
     for name in ("glossary_preview", "glossary_changes", "glossary_history"):
-        module = sys.modules[f"kwtui.panes.{name}"]
+        module = importlib.import_module(f"kwtui.panes.{name}")
         monkeypatch.setattr(module, "local_time", lambda at: "2026-01-02 03:04")
 
 
 async def settled(stage: Stage) -> None:
     await stage.idle()
+    # The preview of a form is looked for beside everything else.
+    await stage.until(lambda: "Looking in the corpus" not in stage.text)
     stage.app.say("")
     await stage.pilot.pause()
 

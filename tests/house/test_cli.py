@@ -178,6 +178,8 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 
 
 def test_an_interrupt_ends_with_130_and_a_sentence() -> None:
+    # Where the tests themselves were started with interrupts ignored, children would ignore them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # A dictionary of its own needs no workspace.
     terms = {"KWTUI_STRATEGIES__DICTIONARY__DEFINITIONS": '{"약국" = "약을 파는 곳"}'}
     with subprocess.Popen(

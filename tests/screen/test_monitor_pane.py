@@ -187,6 +187,8 @@ def living(space: Workspace, tmp_path: Path) -> Iterator[RunFolder]:
         runs.stop_now(run)
 
 
+# test_monitor_terminal.py has a real run in the normal tests.
+@pytest.mark.long
 def test_a_real_run_is_stopped_resumed_and_removed(space: Workspace, living: RunFolder) -> None:
     async def story(stage: Stage) -> None:
         await monitor_pane(stage)

@@ -11,10 +11,10 @@ from textual.content import Content
 from textual.widgets import Static, TextArea
 
 from glossary.i18n import _
-from kwtui.panes.base import Pane
 from kwtui.panes.extract_job import ExtractJob
 from kwtui.panes.extract_output import ask_and_write, copy, keep_notes, send
 from kwtui.panes.extract_view import columns, details, list_line, marks, meaning, summary
+from kwtui.panes.job import WorkingPane
 from kwtui.panes.marking import Marking, Row
 from kwtui.widgets.keyword_area import LIMIT, KeywordArea
 from kwtui.widgets.record_table import Cell, RecordTable
@@ -22,7 +22,7 @@ from kwtui.widgets.record_table import Cell, RecordTable
 DRAFT = 20_000
 
 
-class ExtractPane(Pane):
+class ExtractPane(WorkingPane):
     """Type or paste a text and see its keywords."""
 
     pane_id = "extract"

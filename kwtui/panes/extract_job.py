@@ -2,48 +2,28 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
-
-from textual.timer import Timer
-from textual.worker import Worker
+from typing import TYPE_CHECKING
 
 from engines.records import Prediction
 from glossary.errors import UserError
 from glossary.i18n import _
+from kwtui.panes.job import Job
 from kwtui.panes.marking import Marking
 
 if TYPE_CHECKING:
-    from kwtui.hosts import Host
     from kwtui.panes.extract import ExtractPane
     from kwtui.services.messages import Progress
 
-TICK = 0.5
 
-
-class ExtractJob:
+class ExtractJob(Job):
     """One request of the person at a time; a newer one takes the place of the older."""
 
+    service = "extractor"
+    _pane: ExtractPane
+
     def __init__(self, pane: ExtractPane) -> None:
-        self._pane = pane
-        self._worker: Worker[None] | None = None
-        self._timer: Timer | None = None
-        self._started = 0.0
-        self._stage = ""
+        super().__init__(pane)
         self._warming_stage = ""
-
-    @property
-    def running(self) -> bool:
-        """Whether an answer is awaited."""
-        return self._worker is not None and not self._worker.is_finished
-
-    @property
-    def line(self) -> str:
-        """What is being done and for how long, "" when nothing is."""
-        if not self._stage:
-            return ""
-        return f"{self._stage} {time.monotonic() - self._started:.0f} s"
 
     def extract(self, text: str, strategy: str) -> None:
         """Extract; the pane's `answered` gets the result, then the prompt."""
@@ -53,41 +33,9 @@ class ExtractJob:
         """Ask again with what a person marked."""
         self._run(self._retry(marking), _("Asking again"))
 
-    def stop(self) -> None:
-        """Stop what is running; what is shown stays."""
-        if self._worker is not None:
-            self._worker.cancel()
-        self._rest()
-        self._pane.bench.say(_("Stopped."))
-
     def warm(self, strategy: str) -> None:
         """Let the model be loaded while the text is still typed."""
         self._pane.run_worker(self._warm(strategy), group="warm", exclusive=True)
-
-    def _run(self, work: Coroutine[Any, Any, None], stage: str) -> None:
-        self._rest()
-        self._stage, self._started = stage, time.monotonic()
-        self._pane.bench.say("")
-        self._timer = self._pane.set_interval(TICK, self._pane.draw_progress)
-        self._worker = self._pane.run_worker(
-            self._guarded(work), group="extract", exclusive=True, exit_on_error=True
-        )
-        self._pane.draw_progress()
-
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do the work; a sentence for what can go wrong, and the pane at rest afterwards."""
-        from kwtui.hosts import RequestCancelled
-
-        mine = self._started
-        try:
-            await work
-        except UserError as error:
-            self._pane.bench.warn(error.sentence, "error")
-        except RequestCancelled:
-            self._pane.bench.say(_("Stopped."))
-        finally:
-            if mine == self._started:
-                self._rest()
 
     async def _extract(self, text: str, strategy: str) -> None:
         host = await self._host()
@@ -147,19 +95,5 @@ class ExtractJob:
         else:
             self._pane.bench.say(progress.stage + " ...")
 
-    def _progress(self, progress: Progress) -> None:
-        if not self._stage:
-            return
-        self._stage = progress.stage
-        self._pane.draw_progress()
-
-    async def _host(self) -> Host:
-        await self._pane.bench.settings()
-        return self._pane.bench.host("extractor")
-
-    def _rest(self) -> None:
-        self._stage = ""
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer = None
-        self._pane.draw_progress()
+    def _words(self, progress: Progress) -> str:
+        return progress.stage

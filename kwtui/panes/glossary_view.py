@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ClassVar, cast
-
-from textual.binding import BindingsMap
-from textual.containers import Vertical
+from typing import TYPE_CHECKING, Any
 
 from glossary.errors import UserError
-from kwtui import keymap
+from kwtui.panes.view import PaneView
 
 if TYPE_CHECKING:
-    from kwtui.app import Workbench
     from kwtui.panes.glossary import GlossaryPane
 
 
@@ -39,37 +35,16 @@ async def _done(view: GlossaryView, action: Callable[[Any], Awaitable[None]]) ->
         view.pane.waiting -= 1
 
 
-class GlossaryView(Vertical):
+class GlossaryView(PaneView):
     """One view of the pane, with those of its keys that it has actions for."""
 
-    view_id: ClassVar[str] = ""
+    pane: GlossaryPane
 
-    def __init__(self, pane: GlossaryPane) -> None:
-        super().__init__(id=f"terms-{self.view_id}", classes="view")
-        self.pane = pane
-
-    @property
-    def bench(self) -> Workbench:
-        """The app."""
-        return cast("Workbench", self.app)
-
-    def on_mount(self) -> None:
-        """Bind the keys; a subclass that overrides this calls it."""
-        every = keymap.bindings_for(self.pane.pane_id, self.bench.choices.keys)
-        own = [one for one in every if hasattr(self, f"action_{one.action.partition('(')[0]}")]
-        self._bindings = BindingsMap(own)
-
-    @property
-    def busy(self) -> bool:
-        """Whether something asked for is still being worked on."""
-        return False
+    prefix = "terms"
 
     def about(self) -> Sequence[str]:
         """What this view shows, for the line above it."""
         return ()
-
-    async def opened(self) -> None:
-        """The view has come to the front."""
 
     async def changed(self, term_id: str = "") -> None:
         """Terms have changed; `term_id`: the one to go to."""

@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from glossary.i18n import _, ngettext_
 from glossary.text import printable
-from kwtui.panes.base import Pane
+from kwtui.panes.job import WorkingPane
 from kwtui.panes.models_job import ModelsJob
 from kwtui.panes.models_view import about, card_lines, columns, row
 from kwtui.services.export_types import Done, Found, Wanted
@@ -24,7 +24,7 @@ from kwtui.widgets.record_table import Cell, RecordTable
 _WIDE = 120
 
 
-class ModelsPane(Pane):
+class ModelsPane(WorkingPane):
     """A list of models, what is known of the one under the cursor, and exports."""
 
     pane_id = "models"

@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from glossary.i18n import _
 from glossary.text import printable
-from kwtui.panes.base import Pane
+from kwtui.panes.job import WorkingPane
 from kwtui.panes.tokenizer_job import TokenizerJob
 from kwtui.panes.tokenizer_view import (
     coloured,
@@ -27,7 +27,7 @@ from kwtui.widgets.lines import Lines
 from kwtui.widgets.record_table import Cell, RecordTable
 
 
-class TokenizerPane(Pane):
+class TokenizerPane(WorkingPane):
     """Figures of one tokenizer or of two side by side, and the terms that cost most."""
 
     pane_id = "tokenizer"

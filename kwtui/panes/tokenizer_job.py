@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from textual.timer import Timer
-from textual.worker import Worker
-
-from glossary.errors import UserError
 from glossary.i18n import _
+from kwtui.panes.job import Job
 
 if TYPE_CHECKING:
-    from kwtui.hosts import Host
     from kwtui.panes.tokenizer import TokenizerPane
     from kwtui.services.messages import Progress
     from kwtui.services.tokenizer_types import Order
 
-TICK = 0.5
 
+class TokenizerJob(Job):
+    """One request of the person at a time; a newer one takes the place of the older."""
 
-class TokenizerJob:
-    """One request at a time; a newer one takes the place of the older."""
-
-    def __init__(self, pane: TokenizerPane) -> None:
-        self._pane = pane
-        self._worker: Worker[None] | None = None
-        self._timer: Timer | None = None
-        self._started = 0.0
-        self._stage = ""
-
-    @property
-    def running(self) -> bool:
-        """Whether an answer is awaited."""
-        return self._worker is not None and not self._worker.is_finished
-
-    @property
-    def line(self) -> str:
-        """What is being done and for how long, "" when nothing is."""
-        if not self._stage:
-            return ""
-        return f"{self._stage} {time.monotonic() - self._started:.0f} s"
+    service = "tokenizer"
+    _pane: TokenizerPane
 
     def measure(self, models: Sequence[str]) -> None:
         """Audit the tokenizers of these models."""
@@ -60,38 +37,6 @@ class TokenizerJob:
     ) -> None:
         """Let the person choose a model by name; with `none` also none at all."""
         self._run(self._choose(title, now, then, none), _("Looking for models"))
-
-    def stop(self) -> None:
-        """Stop what is running; what is shown stays."""
-        if self._worker is not None:
-            self._worker.cancel()
-        self._rest()
-        self._pane.bench.say(_("Stopped."))
-
-    def _run(self, work: Coroutine[Any, Any, None], stage: str) -> None:
-        self._rest()
-        self._stage, self._started = stage, time.monotonic()
-        self._pane.bench.say("")
-        self._timer = self._pane.set_interval(TICK, self._pane.draw_progress)
-        self._worker = self._pane.run_worker(
-            self._guarded(work), group="tokenizer", exclusive=True, exit_on_error=True
-        )
-        self._pane.draw_progress()
-
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do the work; a sentence for what can go wrong, and the pane at rest afterwards."""
-        from kwtui.hosts import RequestCancelled
-
-        mine = self._started
-        try:
-            await work
-        except UserError as error:
-            self._pane.bench.warn(error.sentence, "error")
-        except RequestCancelled:
-            self._pane.bench.say(_("Stopped."))
-        finally:
-            if mine == self._started:
-                self._rest()
 
     async def _measure(self, models: list[str]) -> None:
         host = await self._host()
@@ -125,19 +70,5 @@ class TokenizerJob:
 
         self._pane.app.push_screen(ChooseScreen(title, rows, at), chosen)
 
-    def _progress(self, progress: Progress) -> None:
-        if self._stage:
-            done = f" {progress.done:,}" if progress.done else ""
-            self._stage = progress.stage + done
-            self._pane.draw_progress()
-
-    async def _host(self) -> Host:
-        await self._pane.bench.settings()
-        return self._pane.bench.host("tokenizer")
-
-    def _rest(self) -> None:
-        self._stage = ""
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer = None
-        self._pane.draw_progress()
+    def _words(self, progress: Progress) -> str:
+        return progress.stage + (f" {progress.done:,}" if progress.done else "")

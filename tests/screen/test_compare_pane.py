@@ -316,7 +316,7 @@ def test_a_ladder_that_the_pane_starts_outlives_the_app(space: Workspace) -> Non
         time.sleep(0.1)
     log = (space.reports / "ladder" / "ladder.log").read_text(encoding="utf-8")
     rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-    assert "rag" in [row["strategy"] for row in rows], log
+    assert "prompt" in [row["strategy"] for row in rows], log
     assert "key" in rows[0]
 
 

@@ -1,4 +1,4 @@
-"""The terminal, tmux, the locale and the switches that keep libraries offline."""
+"""The terminal, tmux, the locale, what a logout ends, the switches that keep libraries offline."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from engines import OFFLINE
+from engines.training.logout import warning
 from glossary.i18n import _
 from kwtui.doctor import Finding
 from kwtui.doctor.asking import Terminal
@@ -24,6 +26,7 @@ def examine(environ: Mapping[str, str] = os.environ) -> Iterator[Finding]:
     if environ.get("TMUX"):
         yield from tmux()
     yield locale(environ)
+    yield logout()
     yield offline(environ)
 
 
@@ -122,6 +125,14 @@ def locale(environ: Mapping[str, str]) -> Finding:
         return Finding("machine", "locale", "ok", name)
     cure = _("Korean may be shown as question marks: export LC_ALL=C.UTF-8.")
     return Finding("machine", "locale", "warning", name or _("none"), cure)
+
+
+def logout(root: Path = Path("/")) -> Finding:
+    """Whether a training run outlives the session. `root`: where the system's files lie."""
+    if cure := warning(root=root):
+        found = _("ends all of a user's processes")
+        return Finding("machine", "logout", "warning", found, cure)
+    return Finding("machine", "logout", "ok", _("runs go on after it"))
 
 
 def offline(environ: Mapping[str, str]) -> Finding:

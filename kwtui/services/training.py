@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -18,7 +17,7 @@ from engines.training.preflight import Preflight, preflight
 from engines.training.queue import Conditions
 from engines.training.recipe import Recipe, to_toml
 from engines.training.tune_recipe import TuneRecipe
-from engines.workspace import Workspace
+from engines.workspace import Workspace, hub_cache
 from glossary.errors import UserError
 from glossary.i18n import _
 from kwtui.services.loop import Task
@@ -72,7 +71,7 @@ class TrainingService:
         root = self._workspace.root if self._workspace else None
         own = find_models(self._settings.model_folders(root))
         names = {info.name for info in own}
-        cached = find_models([hub_cache(os.environ)])
+        cached = find_models([hub_cache()])
         every = [*own, *(info for info in cached if info.name not in names)]
         return tuple(info for info in every if info.kind == "model")
 
@@ -144,16 +143,6 @@ class TrainingService:
         stamps = [(str(f), f.stat().st_mtime_ns) for f in files if f.exists()]
         told = json.dumps([parts, recipe.evaluation.texts, sorted(stamps)], sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()
-
-
-def hub_cache(environ: Mapping[str, str]) -> Path:
-    """The Hugging Face cache: https://huggingface.co/docs/huggingface_hub/guides/manage-cache."""
-    if named := environ.get("HF_HUB_CACHE"):
-        return Path(named)
-    home = environ.get("HF_HOME") or str(
-        Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
-    )
-    return Path(home) / "hub"
 
 
 def _pieces(tokenizer: Any, tokens: Any) -> ExampleTokens:

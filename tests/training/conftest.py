@@ -1,6 +1,7 @@
-"""A tiny model with a real tokenizer, and a file of labeled texts to teach it."""
+"""A tiny model with a real tokenizer, labeled texts to teach it, and queues of runs."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -8,8 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from engines import hardware
 from engines.children import python_environment
+from engines.hardware import Gpu
+from engines.training import runs, supervisor
+from engines.training.detached import Terms
 from engines.training.folder import RunFolder
+from engines.training.liveness import whoami
+from engines.training.queue import Queue
+from engines.workspace import Workspace
 from tests.tiny import write_model
 
 ROWS = [
@@ -75,3 +83,38 @@ def run_and_kill(folder: RunFolder, step: int) -> None:
         check=False,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+@pytest.fixture
+def own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks of this test only, and one thread a process."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+@pytest.fixture
+def queue(workspace: Workspace) -> Queue:
+    return Queue(workspace.runs)
+
+
+@pytest.fixture
+def starts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Terms]]:
+    """What the supervisor starts; the process that would train is this test."""
+    found: list[tuple[str, Terms]] = []
+
+    def start(run: runs.Run, terms: Terms) -> int:
+        found.append((run.id, terms))
+        run.folder.write({**whoami(os.getpid()), "state": "running", "id": run.id})
+        return os.getpid()
+
+    monkeypatch.setattr(supervisor, "resume", start)
+    return found
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> list[Gpu]:
+    """The GPUs that NVML reports, to be filled by the test."""
+    found: list[Gpu] = []
+    monkeypatch.setattr(hardware, "gpus", lambda: list(found))
+    return found

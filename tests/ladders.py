@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from engines.corpus.store import Corpus
+from engines.evaluation.measured import curve_file
 from engines.evaluation.metrics import Counts, score
 from engines.evaluation.results import Delta, LadderResult, RungResult
 from engines.evaluation.significance import f1_difference, f1_interval, holm
@@ -81,7 +82,8 @@ def write_curve(space: Workspace, split: str = "dev") -> None:
     points = [{"examples": n, "f1": f, "low": f - 0.02, "high": f + 0.02} for n, f in sizes.items()]
     fit = [[n, *(a - b * n**-0.38 for a, b in FIT)] for n in range(100, 6000, 200)]
     values = {"strategy": "lora", "points": points, "fit": fit, "words": "2,000 more: +4.1 points"}
-    path = space.reports / "ladder" / f"curve-{split}.json"
+    path = curve_file(space, split)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(values), encoding="utf-8")
 
 

@@ -14,6 +14,7 @@ from engines.evaluation.answering import answers
 from engines.evaluation.climbing import TRAINED, Training, taught, train_missing
 from engines.evaluation.curve import SHARES, Curve, Point, fit_curve
 from engines.evaluation.keys import Ingredients, code_digest, texts_digest
+from engines.evaluation.measured import curve_file
 from engines.evaluation.measuring import spread
 from engines.evaluation.metrics import score
 from engines.extraction.crf import CharacterCRF
@@ -34,11 +35,6 @@ SEED = 7
 
 Progress = Callable[[str, int, int], None]
 Subset = tuple[int, int, list[Example]]
-
-
-def curve_file(space: Workspace, split: str) -> Path:
-    """Where the last curve of a split lies."""
-    return space.reports / "ladder" / "curves" / f"{split}.json"
 
 
 def measure_curve(

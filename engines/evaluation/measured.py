@@ -12,8 +12,6 @@ from engines.workspace import Workspace
 from glossary.errors import FailedError, UserError
 from glossary.i18n import _
 
-_CURVE = "curve-"
-
 
 @dataclass(frozen=True, slots=True)
 class LearningCurve:
@@ -28,6 +26,11 @@ class LearningCurve:
 def result_file(space: Workspace, split: str) -> Path:
     """Where the last ladder of a split lies."""
     return space.reports / "ladder" / f"{split}.json"
+
+
+def curve_file(space: Workspace, split: str) -> Path:
+    """Where the last learning curve measured on a split lies."""
+    return space.reports / "ladder" / "curves" / f"{split}.json"
 
 
 def read_result(space: Workspace, split: str) -> LadderResult | None:
@@ -98,9 +101,8 @@ def _is_result(path: Path) -> bool:
 
 def read_curve(space: Workspace, split: str) -> LearningCurve | None:
     """The learning curve measured on a split, None where there is none that can be read."""
-    path = result_file(space, f"{_CURVE}{split}")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(curve_file(space, split).read_text(encoding="utf-8"))
         points = tuple(
             (float(p["examples"]), float(p["f1"]), float(p["low"]), float(p["high"]))
             for p in values["points"]

@@ -23,8 +23,9 @@ from engines.evaluation.climbing import (
     register,
     trained_strategies,
 )
-from engines.evaluation.curving import curve_file, measure_curve
+from engines.evaluation.curving import measure_curve
 from engines.evaluation.ladder import Wish, run
+from engines.evaluation.measured import read_curve
 from engines.evaluation.results import LadderResult
 from engines.evaluation.rungs import seed_models, standing
 from engines.evaluation.search import search
@@ -187,8 +188,13 @@ def test_a_curve_of_the_crf_grows_and_is_not_measured_twice(space: Workspace) ->
     sizes = [point.examples for point in curve.points]
     assert sizes == [22, 55, 110, 220]
     assert curve.points[-1].f1 >= curve.points[0].f1 > 0
-    stored = json.loads(curve_file(space, "dev").read_text(encoding="utf-8"))
-    assert [point["examples"] for point in stored["points"]] == [22, 55, 110, 220]
+    # The pane and the report draw what was measured.
+    shown = read_curve(space, "dev")
+    assert shown is not None
+    assert shown.strategy == "crf"
+    assert [point[:2] for point in shown.points] == [(p.examples, p.f1) for p in curve.points]
+    assert shown.fit == curve.fit
+    assert shown.words == curve.sentence()
     started = time.perf_counter()
     assert measure_curve(space, load(space.root), "crf", "dev", repeats=1) == curve
     assert time.perf_counter() - started < 3

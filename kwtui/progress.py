@@ -41,9 +41,13 @@ class Progress:
     ) -> None:
         self.clear()
 
-    def update(self, done: int) -> None:
-        """Show that `done` things are done; redrawn at most ten times a second."""
+    def update(self, done: int, total: int | None = None) -> None:
+        """Show that `done` things are done; redrawn at most ten times a second.
+
+        `total`: of so many, where that is only known now.
+        """
         now = time.monotonic()
+        self._total = total or self._total
         if self._shown and now - self._last >= INTERVAL:
             self._last = now
             seconds = now - self._start

@@ -6,13 +6,15 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from engines.corpus.bulk import Bulk
 from engines.corpus.changes import Added, Labeling
 from engines.corpus.core import Core, unique
 from engines.corpus.schema import ADJUDICATOR
-from engines.corpus.splits import HELD_OUT, digest, document_key, group_key
+from engines.corpus.splits import HELD_OUT, document_key, fingerprint, group_key
 from engines.records import Example
 from glossary.errors import UserError
 from glossary.i18n import _
+from glossary.text import normalise
 
 IMPORTER = "import"
 # Metadata by which a record says that it was generated or suggested by a strategy; it is kept by
@@ -44,6 +46,7 @@ class _Import:
     source: str
     synthetic: bool
     edge: str
+    bulk: Bulk
     added: Added = field(default_factory=Added)
 
 
@@ -68,9 +71,12 @@ class Adding(Core):
         with self.roomy(), self.transaction():
             given = {"source": source, "split": split, "synthetic": synthetic}
             event = self.event(annotator, "import", None, given)
-            batch = _Import(event, split, annotator, source, synthetic, self._edge())
+            bulk = Bulk(self._db)
+            batch = _Import(event, split, annotator, source, synthetic, self._edge(), bulk)
             for one in examples:
                 self._add(one if isinstance(one, Given) else Given(one), batch)
+                bulk.grown(batch.added.new)
+            bulk.finish()
             self.event(annotator, "imported", None, batch.added.to_json())
         return batch.added
 
@@ -79,36 +85,39 @@ class Adding(Core):
         if not example.text.strip():
             added.blank += 1
             return
-        made = example.meta.get(ORIGIN)
-        synthetic = batch.synthetic or made == "synthetic"
-        drafted = made == "draft"
-        key = self._add_text(example, synthetic, drafted, batch)
-        if example.labeled or given.status != "labeled":
-            self._add_labels(key, given, "synthetic" if synthetic else "import", batch)
+        origin = example.meta.get(ORIGIN)
+        synthetic = batch.synthetic or origin == "synthetic"
+        drafted = origin == "draft"
+        text = normalise(example.text)
+        mark = fingerprint(text)
+        row = self._db.execute("SELECT key, grp FROM texts WHERE digest = ?", (mark,)).fetchone()
+        group = row[1] if row else _group(text, example, batch.source)
         wanted = example.split or batch.split
-        if wanted:
-            added.kept += self._join_split(key, wanted, synthetic or drafted, batch.event)
-
-    def _add_text(self, example: Example, synthetic: bool, drafted: bool, batch: _Import) -> int:
-        mark, added = digest(example.text), batch.added
-        row = self._db.execute("SELECT key FROM texts WHERE digest = ?", (mark,)).fetchone()
+        split = self._join_split(group, wanted, synthetic or drafted, batch)
         if row:
             added.duplicates += 1
-            return int(row[0])
+            key = int(row[0])
+        else:
+            made = (mark, group, split, synthetic, drafted)
+            key = self._add_text(example, made, batch)
+        if example.labeled or given.status != "labeled":
+            self._add_labels(key, given, "synthetic" if synthetic else "import", batch)
+
+    def _add_text(
+        self, example: Example, made: tuple[str, str, str, bool, bool], batch: _Import
+    ) -> int:
+        """Add a new text; `made`: digest, group, split, whether synthetic, whether drafted."""
+        mark, group, split, synthetic, drafted = made
         name = example.id or mark[:12]
         if self._db.execute("SELECT 1 FROM texts WHERE id = ?", (name,)).fetchone():
-            added.renamed += 1
+            batch.added.renamed += 1
             name = f"{name}-{mark[:12]}"
         meta = {k: v for k, v in example.meta.items() if k != "ungrounded"}
         if meta.get(ORIGIN) in MADE:
             del meta[ORIGIN]
-        document = meta.get(DOCUMENT)
-        whole = document_key(batch.source, str(document)) if document else ""
-        group = whole or group_key(example.text)
-        known = self._db.execute("SELECT split FROM splits WHERE grp = ?", (group,)).fetchone()
         cursor = self._db.execute(
             "INSERT INTO texts (id, text, digest, grp, synthetic, drafted, source, meta, batch,"
-            " split, wants) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1 + (? < ?))",
+            " split, wants) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 name,
                 example.text,
@@ -117,14 +126,13 @@ class Adding(Core):
                 synthetic,
                 drafted,
                 batch.source,
-                json.dumps(meta, ensure_ascii=False, default=str),
+                json.dumps(meta, ensure_ascii=False, default=str) if meta else "{}",
                 batch.event,
-                known[0] if known else "",
-                mark,
-                batch.edge,
+                split,
+                1 + (mark < batch.edge),
             ),
         )
-        added.new += 1
+        batch.added.new += 1
         return int(cursor.lastrowid or 0)
 
     def _add_labels(self, key: int, given: Given, origin: str, batch: _Import) -> None:
@@ -141,15 +149,24 @@ class Adding(Core):
         elif {k.surface for k in stored.keywords} != {k.surface for k in found.keywords}:
             added.conflicts += 1
 
-    def _join_split(self, key: int, wanted: str, made: bool, event: int) -> int:
-        """Put the text's group in a split; returns 1 when it stays in another one."""
+    def _join_split(self, group: str, wanted: str, made: bool, batch: _Import) -> str:
+        """The split of a group, `wanted` where it has none yet; counts one that it has already."""
         if made and wanted in HELD_OUT:
             sentence = _("Synthetic and drafted texts never enter {split}: import them to train.")
             raise UserError(sentence.format(split=wanted))
-        group = self._db.execute("SELECT grp FROM texts WHERE key = ?", (key,)).fetchone()[0]
-        self._db.execute(
-            "INSERT OR IGNORE INTO splits (grp, split, reason, event) VALUES (?, ?, ?, ?)",
-            (group, wanted, IMPORTER, event),
-        )
-        stored = self._db.execute("SELECT split FROM splits WHERE grp = ?", (group,)).fetchone()
-        return int(stored[0] != wanted)
+        row = self._db.execute("SELECT split FROM splits WHERE grp = ?", (group,)).fetchone()
+        if row is None and wanted:
+            self._db.execute(
+                "INSERT INTO splits (grp, split, reason, event) VALUES (?, ?, ?, ?)",
+                (group, wanted, IMPORTER, batch.event),
+            )
+            return wanted
+        known = str(row[0]) if row else ""
+        batch.added.kept += bool(wanted) and known != wanted
+        return known
+
+
+def _group(text: str, example: Example, source: str) -> str:
+    """The group of a new text: its source document's, or that of texts with the same letters."""
+    document = example.meta.get(DOCUMENT)
+    return document_key(source, str(document)) if document else group_key(text)

@@ -6,10 +6,10 @@ band of their signatures are candidates; what is reported has been compared in f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engines.corpus.connection import sentences
 from engines.corpus.core import Core
@@ -26,6 +26,8 @@ _GRAM = 3
 _BATCH = 2000
 # So many neighbours of a run of equal bands are compared: long runs are linked through them.
 _NEIGHBOURS = 4
+# Of so many texts that are linked already, further pairs tell nothing new.
+_CROWD = 16
 
 Progress = Callable[[int, int], None]
 
@@ -110,51 +112,146 @@ def _signatures(rows: Sequence[tuple[int, str]]) -> Iterator[tuple[int, NDArray[
         yield key, (values * factors).sum(axis=1, dtype=np.uint64)
 
 
-def near_keys(corpus: Core, *, fresh_only: bool = False) -> Iterator[tuple[int, int, float]]:
-    """Keys of near-duplicate pairs with their similarity; needs `sign` first.
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """All signatures: key, bands and whether `Splitting.group_near` has not seen it, by place."""
 
-    `fresh_only`: pairs with a text that `Splitting.group_near` has not seen. In a crowd of equal
-    or nearly equal texts not every pair is given, but all are linked through others.
+    keys: NDArray[np.int64]
+    bands: NDArray[np.uint64]
+    fresh: NDArray[np.bool_]
+
+
+def near_keys(
+    corpus: Core,
+    *,
+    fresh_only: bool = False,
+    crowd: int = _CROWD,
+    on_progress: Progress | None = None,
+) -> Iterator[tuple[int, int, float]]:
+    """Keys of near-duplicate pairs, the lower first, with their similarity; needs `sign` first.
+
+    `fresh_only`: pairs with a text that `Splitting.group_near` has not seen. Of texts that are
+    linked through others, more than `crowd` of them, not every pair is given.
     """
+    signed = _signed(corpus)
+    count = len(signed.keys)
+    if count < 2 or (fresh_only and not signed.fresh.any()):
+        return
+    linked = _Linked(count, crowd)
+    compared: set[int] = set()
+    steps = BANDS * _NEIGHBOURS
+    for step, (ones, others) in enumerate(_candidates(signed, fresh_only)):
+        kept = linked.worth(ones, others)
+        total = max(1, int(kept.sum()))
+        for number, (one, other) in enumerate(
+            zip(ones[kept].tolist(), others[kept].tolist(), strict=True)
+        ):
+            if on_progress is not None and number % _BATCH == 0:
+                on_progress(int(count * (step + number / total) / steps), count)
+            mark = one * count + other
+            if mark in compared or not linked.wanted(one, other):
+                continue
+            compared.add(mark)
+            keys = int(signed.keys[one]), int(signed.keys[other])
+            alike = similarity(*_texts(corpus, keys))
+            if alike >= NEAR:
+                linked.join(one, other)
+                yield *keys, alike
+
+
+def _texts(corpus: Core, keys: tuple[int, int]) -> tuple[str, str]:
+    with sentences(corpus.path):
+        found = dict(corpus.db.execute("SELECT key, text FROM texts WHERE key IN (?, ?)", keys))
+    return found[keys[0]], found[keys[1]]
+
+
+def _signed(corpus: Core) -> _Signed:
+    import numpy as np
+
+    keys, bands, fresh = [], [], []
     with sentences(corpus.path):
         rows = corpus.db.execute(
             "SELECT text_key, bands, grouped FROM signatures ORDER BY text_key"
-        ).fetchall()
-    if len(rows) < 2 or (fresh_only and all(row[2] for row in rows)):
-        return
-    fresh = {row[0] for row in rows if not row[2]} if fresh_only else None
-    for one, other in _candidates(rows, fresh):
-        with sentences(corpus.path):
-            found = dict(
-                corpus.db.execute("SELECT key, text FROM texts WHERE key IN (?, ?)", (one, other))
-            )
-        alike = similarity(found[one], found[other])
-        if alike >= NEAR:
-            yield one, other, alike
+        )
+        while some := rows.fetchmany(_BATCH):
+            keys.append(np.array([row[0] for row in some], np.int64))
+            bands.append(np.frombuffer(b"".join(row[1] for row in some), np.uint64))
+            fresh.append(np.array([not row[2] for row in some], np.bool_))
+    if not keys:
+        return _Signed(np.empty(0, np.int64), np.empty((0, BANDS), np.uint64), np.empty(0, bool))
+    return _Signed(
+        np.concatenate(keys), np.concatenate(bands).reshape(-1, BANDS), np.concatenate(fresh)
+    )
 
 
-def _candidates(rows: Sequence[Any], fresh: set[int] | None) -> Iterable[tuple[int, int]]:
+def _candidates(
+    signed: _Signed, fresh_only: bool
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Places of texts that share a band, near ones in the order of keys."""
     import numpy as np
 
-    keys = np.array([row[0] for row in rows], np.int64)
-    bands = np.frombuffer(b"".join(row[1] for row in rows), np.uint64).reshape(len(rows), BANDS)
-    seen: set[tuple[int, int]] = set()
     for band in range(BANDS):
-        column = bands[:, band]
+        column = signed.bands[:, band]
         order = np.argsort(column, kind="stable")
         ranked = column[order]
         for step in range(1, _NEIGHBOURS + 1):
             equal = np.flatnonzero(ranked[step:] == ranked[:-step])
-            for place in equal:
-                pair = (int(keys[order[place]]), int(keys[order[place + step]]))
-                if fresh is None or pair[0] in fresh or pair[1] in fresh:
-                    seen.add(pair)
-    return sorted(seen)
+            ones, others = order[equal], order[equal + step]
+            if fresh_only:
+                kept = signed.fresh[ones] | signed.fresh[others]
+                ones, others = ones[kept], others[kept]
+            yield ones, others
+
+
+class _Linked:
+    """Which texts are linked, by place (union-find), so that a crowd is not compared pair by pair.
+
+    Texts linked already need no further comparison once they are more than `crowd`.
+    """
+
+    def __init__(self, count: int, crowd: int) -> None:
+        import numpy as np
+
+        self._parent = np.arange(count)
+        self._size = np.ones(count, np.int64)
+        self._crowd = crowd
+
+    def worth(self, ones: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the pairs `wanted` wants; every path is short afterwards."""
+        parent = self._parent
+        while True:
+            above = parent[parent]
+            if (above == parent).all():
+                break
+            parent = above
+        self._parent = parent
+        roots = parent[ones]
+        found: NDArray[np.bool_] = (roots != parent[others]) | (self._size[roots] <= self._crowd)
+        return found
+
+    def wanted(self, one: int, other: int) -> bool:
+        """Whether comparing two texts can tell something new."""
+        root = self._root(one)
+        return root != self._root(other) or bool(self._size[root] <= self._crowd)
+
+    def join(self, one: int, other: int) -> None:
+        """Link two texts and all that is linked with them."""
+        low, high = sorted((self._root(one), self._root(other)))
+        if low != high:
+            self._parent[high] = low
+            self._size[low] += self._size[high]
+
+    def _root(self, place: int) -> int:
+        parent = self._parent
+        while (above := int(parent[place])) != place:
+            parent[place] = parent[above]
+            place = above
+        return place
 
 
 def pairs(corpus: Core) -> Iterator[Pair]:
-    """Near-duplicate texts of the whole corpus, as they are found; needs `sign` first."""
-    for one, other, alike in near_keys(corpus):
+    """Near-duplicate texts of the whole corpus in the order of import; needs `sign` first."""
+    for one, other, alike in sorted(near_keys(corpus)):
         with sentences(corpus.path):
             found = {
                 key: (name, split)

@@ -26,7 +26,12 @@ _NAME = re.compile(r"[\w-]+")
 
 def digest(text: str) -> str:
     """128 bits of SHA-256 of the normalised text, in hexadecimal; equal texts share it."""
-    return hashlib.sha256(normalise(text).encode()).hexdigest()[:32]
+    return fingerprint(normalise(text))
+
+
+def fingerprint(text: str) -> str:
+    """`digest` of a text that is normalised already."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def group_key(text: str) -> str:

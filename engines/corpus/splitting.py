@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from engines.corpus.bulk import MANY, without_indexes
 from engines.corpus.connection import sentences
 from engines.corpus.core import Core
-from engines.corpus.duplicates import near_keys
+from engines.corpus.duplicates import Progress, near_keys
 from engines.corpus.splits import EXCLUDED, HELD_OUT, TRAIN, draw
 
 STRATA = ("source", "status", "origin", "empty")
@@ -41,10 +43,11 @@ class Splitting(Core):
                 " WHERE t.split = '' GROUP BY t.grp"
             ).fetchall()
             event = self.event(annotator, "split", None, {"reason": reason, "n": len(groups)})
-            self._db.executemany(
-                "INSERT INTO splits (grp, split, reason, event) VALUES (?, ?, ?, ?)",
-                ((g, TRAIN if made else choose(g), reason, event) for g, made in groups),
-            )
+            with self._many(len(groups)):
+                self._db.executemany(
+                    "INSERT INTO splits (grp, split, reason, event) VALUES (?, ?, ?, ?)",
+                    ((g, TRAIN if made else choose(g), reason, event) for g, made in groups),
+                )
         return len(groups)
 
     def forget_splits(self, annotator: str, reason: str) -> int:
@@ -57,11 +60,16 @@ class Splitting(Core):
             before = dict(self._db.execute("SELECT split, count(*) FROM splits GROUP BY split"))
             data = {"reason": reason, "groups": count, "before": before}
             self.event(annotator, "split anew", None, data)
-            self._db.execute("DELETE FROM splits")
+            with self._many(count):
+                self._db.execute("DELETE FROM splits")
             self._db.execute("UPDATE signatures SET grouped = 0")
         return count
 
-    def group_near(self, annotator: str) -> Grouped:
+    def _many(self, changes: int) -> AbstractContextManager[None]:
+        """Put the indexes of texts aside where nearly all of them change."""
+        return without_indexes(self._db) if changes >= MANY else nullcontext()
+
+    def group_near(self, annotator: str, on_progress: Progress | None = None) -> Grouped:
         """Make one group of the near-duplicates among texts that were not looked at before.
 
         A new text joins the split of its group. One whose near-duplicates stand in two splits
@@ -69,16 +77,18 @@ class Splitting(Core):
         a held-out text. No text moves. Needs `duplicates.sign` first.
         """
         found = Grouped()
-        links = [(one, other) for one, other, _alike in near_keys(self, fresh_only=True)]
-        with self.transaction():
+        near = near_keys(self, fresh_only=True, crowd=0, on_progress=on_progress)
+        links = [(one, other) for one, other, _alike in near]
+        with self.roomy(), self.transaction():
             event = 0
-            for keys in _components(links):
-                rows = self._rows(keys)
-                placed = {row[1] for row in rows if row[1]}
-                if not placed and len({row[0] for row in rows}) == 1:
-                    continue
-                event = event or self.event(annotator, "group", None, {"links": len(links)})
-                self._join(rows, placed, event, found)
+            with self._many(len(links)):
+                for keys in _components(links):
+                    rows = self._rows(keys)
+                    placed = {row[1] for row in rows if row[1]}
+                    if not placed and len({row[0] for row in rows}) == 1:
+                        continue
+                    event = event or self.event(annotator, "group", None, {"links": len(links)})
+                    self._join(rows, placed, event, found)
             self._db.execute("UPDATE signatures SET grouped = 1 WHERE grouped = 0")
         return found
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from engines.corpus.formats import BadLine, Item
     from engines.corpus.store import Corpus, Given
     from engines.records import Example
+    from kwtui.progress import Progress
 
 # So many new texts are compared with the others at once; of more, `kwtui data split` takes care.
 _COMPARED = 50_000
@@ -71,6 +72,7 @@ def import_(
     """
     from engines.corpus.formats import open_records
     from engines.corpus.store import Corpus
+    from kwtui.progress import Progress
 
     path = context.need_workspace().corpus_path
     items = open_records(
@@ -87,9 +89,10 @@ def import_(
     given = _not_none(file, usable)
     source = "" if file == STDIN else Path(file).name
     with Corpus.open(path, create=True, on_note=say) as corpus:
-        added = corpus.add(
-            given, split=split, annotator=annotator, source=source, synthetic=synthetic
-        )
+        with Progress() as usable.bar:
+            added = corpus.add(
+                given, split=split, annotator=annotator, source=source, synthetic=synthetic
+            )
         joined, excluded = _grouped(corpus, added)
     if as_json:
         document = {**added.to_json(), "refused": usable.refused}
@@ -107,6 +110,7 @@ class _Usable:
     file: str
     items: Iterator[Item]
     cut: int = 0
+    bar: Progress | None = None
     refused: int = field(default=0, init=False)
 
     def __iter__(self) -> Iterator[Given]:
@@ -114,7 +118,9 @@ class _Usable:
         from engines.corpus.formats import BadLine
         from engines.corpus.sources import TEXT_LIMIT
 
-        for item in self.items:
+        for number, item in enumerate(self.items, 1):
+            if self.bar is not None:
+                self.bar.update(number)
             if isinstance(item, BadLine):
                 self._refuse(item)
                 continue
@@ -127,6 +133,8 @@ class _Usable:
 
     def _refuse(self, bad: BadLine) -> None:
         self.refused += 1
+        if self.bar is not None:
+            self.bar.clear()
         say(bad.sentence(self.file))
 
 
@@ -185,10 +193,9 @@ def _grouped(corpus: Corpus, added: Added) -> tuple[int, dict[str, str]]:
     if added.new > _COMPARED:
         say(_("Near-duplicates were not looked for: `kwtui data split` does it."))
         return 0, {}
-    from engines.corpus import duplicates
+    from kwtui.commands._data_splits import group_near
 
-    duplicates.sign(corpus)
-    found = corpus.group_near("import")
+    found = group_near(corpus, "import")
     return found.joined, found.excluded
 
 

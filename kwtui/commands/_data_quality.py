@@ -160,12 +160,12 @@ def check(
 
 def _signed() -> Corpus:
     """The corpus with what the checks of duplicates need."""
-    from engines.corpus import duplicates
     from engines.corpus.store import Corpus
     from kwtui import context
+    from kwtui.commands._data_splits import sign
 
     corpus = Corpus.open(context.need_workspace().corpus_path)
-    duplicates.sign(corpus)
+    sign(corpus)
     return corpus
 
 

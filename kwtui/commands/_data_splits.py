@@ -117,7 +117,7 @@ def split(
     with Corpus.open(context.need_workspace().corpus_path) as corpus:
         if anew:
             corpus.forget_splits("split", reason)
-        grouped = _group(corpus) if near else None
+        grouped = group_near(corpus, "split") if near else None
         held, terms = _unseen(corpus, unseen, seed)
         choose: Callable[[str], str] = lambda group: assign(group, wanted, seed)  # noqa: E731
         if by:
@@ -146,17 +146,22 @@ def split(
     print_table([[name or _("no split"), f"{count:,}"] for name, count in counts.items()])
 
 
-def _group(corpus: Corpus) -> Grouped:
-    _sign(corpus)
-    return corpus.group_near("split")
+def group_near(corpus: Corpus, annotator: str) -> Grouped:
+    """Put near-duplicates into one group, with a line of progress for each of the two steps."""
+    from kwtui.progress import Progress
+
+    sign(corpus)
+    with Progress() as bar:
+        return corpus.group_near(annotator, bar.update)
 
 
-def _sign(corpus: Corpus) -> None:
+def sign(corpus: Corpus) -> None:
+    """Make signatures of the texts that have none, with a line of progress."""
     from engines.corpus import duplicates
     from kwtui.progress import Progress
 
     with Progress() as bar:
-        duplicates.sign(corpus, lambda done, _total: bar.update(done))
+        duplicates.sign(corpus, bar.update)
 
 
 def _unseen(corpus: Corpus, share: float, seed: int) -> tuple[frozenset[str], list[str]]:
@@ -183,7 +188,7 @@ def duplicates(
     from kwtui import context
 
     with Corpus.open(context.need_workspace().corpus_path) as corpus:
-        _sign(corpus)
+        sign(corpus)
         found = [pair for pair in near.pairs(corpus) if pair.across or not across]
     if as_json:
         print_json([asdict(pair) for pair in found])

@@ -60,43 +60,43 @@ class Choice:
 
 
 def advise(rows: Sequence[RungResult], facts: Facts) -> list[str]:
-    """The sentences, the recommendation first; rules 1 to 7 in their order."""
+    """The sentences, the recommendation first; the rules in their order."""
     if not rows:
         return []
-    choice = choose(rows, facts)
+    choice, models = choose(rows, facts), choose(rows, facts, controls=False)
     found: list[str] = []
-    if choice is not None:
-        found += [_stand(choice), *_refused(choice, facts.worth)]
-        if choice.steps or choice.refused:
-            found.append(_usual(choice))
-    found += [
-        _control(rows, choice),
-        _few(rows),
-        _labels(rows, facts),
-        _terms(rows, facts),
-        facts.tokens,
-    ]
+    if choice is not None and choice.row.rung == CONTROL and models is not None:
+        found.append(_control(choice, facts.worth))
+        found += [_among_models(models), *_refused(models, facts.worth)]
+    elif choice is not None:
+        found += [_stand(choice), *_refused(choice, facts.worth), _beaten(rows, choice)]
+    if models is not None and (models.steps or models.refused):
+        found.append(_usual(models, choice))
+    tokens = _vocabulary(rows, facts, models) or facts.tokens
+    found += [_few(rows), _labels(rows, facts), _terms(rows, facts), tokens]
     return [sentence for sentence in found if sentence]
 
 
-def choose(rows: Sequence[RungResult], facts: Facts) -> Choice | None:
+def choose(rows: Sequence[RungResult], facts: Facts, *, controls: bool = True) -> Choice | None:
     """Rule 1: from the lowest rung up, a higher one only for a gain that is real and worth it.
 
-    Each rung stands for its best strategy. All pairs are corrected together (Holm). None without
-    a strategy that asks a model.
+    Each rung stands for its best strategy. All pairs of rungs are corrected together (Holm). The
+    controls are the lowest rung, left out of the choice without `controls`. None without a
+    strategy.
     """
-    best = best_of_rungs(rows)
-    if not best:
-        return None
+    every = best_of_rungs(rows)
     gains = {
         (one.strategy, other.strategy): facts.gain(one.strategy, other.strategy)
-        for number, one in enumerate(best)
-        for other in best[number + 1 :]
+        for number, one in enumerate(every)
+        for other in every[number + 1 :]
     }
     names = {"\0".join(pair): delta.p for pair, delta in gains.items()}
     for pair, p in holm(names).items():
         one, other = pair.split("\0")
         gains[one, other] = replace(gains[one, other], p_corrected=p)
+    best = [row for row in every if controls or row.rung != CONTROL]
+    if not best:
+        return None
     stand, steps, refused = best[0], list[Delta](), list[tuple[RungResult, Delta]]()
     for row in best[1:]:
         gain = gains[stand.strategy, row.strategy]
@@ -109,11 +109,9 @@ def choose(rows: Sequence[RungResult], facts: Facts) -> Choice | None:
 
 
 def best_of_rungs(rows: Iterable[RungResult]) -> list[RungResult]:
-    """The strategy with the highest F1 of each rung above the controls, the lowest rung first."""
+    """The strategy with the highest F1 of each rung, the lowest rung first."""
     best: dict[int, RungResult] = {}
     for row in rows:
-        if row.rung == CONTROL:
-            continue
         if row.rung not in best or row.scores.f1 > best[row.rung].scores.f1:
             best[row.rung] = row
     return [best[rung] for rung in sorted(best)]
@@ -122,6 +120,32 @@ def best_of_rungs(rows: Iterable[RungResult]) -> list[RungResult]:
 def pays(gain: Delta, worth: float) -> bool:
     """Whether a gain is real (corrected p below 0.05) and at least `worth`."""
     return gain.p_corrected < SIGNIFICANT and gain.difference >= worth
+
+
+def _control(choice: Choice, worth: float) -> str:
+    """Rule 3: a control over which no strategy that asks a model is worth its cost."""
+    sentence = _(
+        "Use the control {control} (F1 {f1}): it needs no language model, and none that was "
+        "measured is a sure gain of {worth} points over it ({others}). A larger model may be."
+    )
+    others = "; ".join(
+        f"{row.strategy} {100 * gain.difference:+.1f}, p {p_words(gain.p_corrected)}"
+        for row, gain in choice.refused
+    )
+    return sentence.format(
+        control=choice.row.strategy,
+        f1=f"{choice.row.scores.f1:.3f}",
+        worth=f"{100 * worth:g}",
+        others=others,
+    )
+
+
+def _among_models(models: Choice) -> str:
+    """Where to stand if it has to be a language model, after a control that wins."""
+    if not models.steps and not models.refused:
+        return ""
+    sentence = _("If it has to be a language model: {rung} ({strategy}, F1 {f1}).")
+    return sentence.format(**_words(models.row))
 
 
 def _stand(choice: Choice) -> str:
@@ -159,6 +183,8 @@ def _refused(choice: Choice, worth: float) -> list[str]:
         points = f"{100 * gain.difference:+.1f}"
         if gain.p_corrected >= SIGNIFICANT:
             sentence = _("{strategy} is no sure gain over {against}: {points} points, p {p}.")
+        elif gain.difference < 0:
+            sentence = _("{strategy} loses against {against}: {points} points, p {p}.")
         else:
             sentence = _(
                 "{strategy} gains less over {against} than a rung is to bring: {points} points of "
@@ -170,7 +196,7 @@ def _refused(choice: Choice, worth: float) -> list[str]:
                 against=gain.against,
                 points=points,
                 p=p_words(gain.p_corrected),
-                worth=f"{100 * worth:.0f}",
+                worth=f"{100 * worth:g}",
             )
         )
     return found
@@ -187,37 +213,29 @@ def usual() -> dict[int, str]:
     }
 
 
-def _usual(choice: Choice) -> str:
-    """Rule 2: the usual recommendation beside the measured one."""
-    row = choice.row
-    said = "; ".join(f"{rung_names()[rung]}: {words}" for rung, words in usual().items())
-    if row.rung == RAG:
-        return _("That is also what is usually recommended ({usual}).").format(usual=said)
-    sentence = _("Usually {recommended} is recommended ({usual}); here {rung} stands above it.")
-    if row.rung < RAG:
-        sentence = _("Usually {recommended} is recommended ({usual}); here {rung} suffices.")
-    names = rung_names()
-    return sentence.format(recommended=names[RAG], usual=said, rung=names[row.rung])
+def _usual(models: Choice, choice: Choice | None) -> str:
+    """Rule 2: the usual recommendation beside the measured one, and whether they differ."""
+    names, rung = rung_names(), models.row.rung
+    if choice is not None and choice.row.rung == CONTROL:
+        verdict = _("Measured here: a control does, so the two differ.")
+    elif rung == RAG:
+        verdict = _("Measured here: the same.")
+    elif rung < RAG:
+        verdict = _("Measured here: {rung} suffices, so the two differ.")
+    else:
+        verdict = _("Measured here: {rung} pays, so the two differ.")
+    said = "; ".join(f"{names[rung]}: {words}" for rung, words in usual().items())
+    sentence = _("What is usually recommended: {usual}.").format(usual=said)
+    return f"{sentence} {verdict.format(rung=names[rung])}"
 
 
-def _control(rows: Sequence[RungResult], choice: Choice | None) -> str:
-    """Rule 3: a control that beats what asks a model."""
+def _beaten(rows: Sequence[RungResult], choice: Choice) -> str:
+    """Rule 3: models that a control beats, although the chosen one is above it."""
     controls = [row for row in rows if row.rung == CONTROL]
-    if not controls or choice is None:
+    if not controls or choice.row.rung == CONTROL:
         return ""
     control = max(controls, key=lambda row: row.scores.f1)
     beaten = [r for r in rows if r.rung > CONTROL and r.scores.f1 < control.scores.f1]
-    if control.scores.f1 > choice.row.scores.f1:
-        sentence = _(
-            "The control {control} (F1 {f1}) beats {strategy} (F1 {other}) and needs no language "
-            "model: use it, or a larger model."
-        )
-        return sentence.format(
-            control=control.strategy,
-            f1=f"{control.scores.f1:.3f}",
-            strategy=choice.row.strategy,
-            other=f"{choice.row.scores.f1:.3f}",
-        )
     if not beaten:
         return ""
     sentence = _("The control {control} (F1 {f1}) beats {names}, without a language model.")
@@ -289,6 +307,35 @@ def _terms(rows: Sequence[RungResult], facts: Facts) -> str:
         len(lacking),
     )
     return sentence.format(count=len(lacking), terms=shown)
+
+
+def _vocabulary(rows: Sequence[RungResult], facts: Facts, models: Choice | None) -> str:
+    """Rule 7 where a tokenizer rung was measured beside full fine-tuning: what it saved and gave.
+
+    What the audit would guess is of no use then.
+    """
+    best = {row.rung: row for row in best_of_rungs(rows)}
+    one, other = best.get(FULL), best.get(TOKENIZER)
+    if one is None or other is None or not one.prompt_tokens:
+        return ""
+    gain = facts.gain(one.strategy, other.strategy)
+    saved = 1 - other.prompt_tokens / one.prompt_tokens
+    sentence = _(
+        "Tokens are no problem here: {strategy} needs {saved} fewer prompt tokens than {against} "
+        "and moves F1 by {points} points (p {p})."
+    )
+    if models is not None and models.row is other:
+        sentence = _(
+            "Tokens are a problem here: {strategy} needs {saved} fewer prompt tokens than "
+            "{against} and moves F1 by {points} points (p {p})."
+        )
+    return sentence.format(
+        strategy=other.strategy,
+        against=one.strategy,
+        saved=f"{saved:.0%}",
+        points=f"{100 * gain.difference:+.1f}",
+        p=p_words(gain.p),
+    )
 
 
 def _by_frequency(words: set[str], texts: Sequence[Example]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from engines.evaluation.advice import Facts, advise, choose
@@ -84,17 +86,49 @@ def test_p_values_are_corrected_over_all_pairs() -> None:
     assert choice.row.strategy == "prompt"
 
 
+def test_a_rung_that_loses_is_said_to_lose() -> None:
+    rows = [row("sft", 4, 0.68), row("tokenizer", 5, 0.63)]
+    found = said(rows, "tokenizer loses against sft: -5.0 points, p < 0.001")
+    assert "than a rung is to bring" not in found
+
+
 def test_the_usual_recommendation_stands_beside_the_measured_one() -> None:
-    said(ROWS[:2], "also what is usually recommended")
-    said(ROWS, "Usually glossary retrieval is recommended", "here full fine-tuning stands above")
-    said(ROWS, "suffices", p=0.5)
+    usual = "What is usually recommended: prompt: try it first; glossary retrieval: recommended;"
+    said(ROWS[:2], usual, "Measured here: the same")
+    said(ROWS, usual, "Measured here: full fine-tuning pays, so the two differ")
+    said(ROWS, usual, "Measured here: prompt suffices, so the two differ", p=0.5)
+    said([row("crf", 0, 0.95), *ROWS], usual, "Measured here: a control does, so the two differ")
+    # One rung alone says nothing about a recommendation.
+    assert "usually" not in said(ROWS[:1])
 
 
-def test_a_control_that_beats_a_model_is_named() -> None:
-    crf = row("crf", 0, 0.95)
-    said([crf, *ROWS], "The control crf (F1 0.950) beats sft (F1 0.900)")
-    said([row("crf", 0, 0.7), *ROWS], "beats prompt, rag, lora, without a language model")
+def test_a_control_that_no_model_beats_leads_the_advice() -> None:
+    rows = [row("dictionary", 0, 0.7), row("crf", 0, 0.95), *ROWS]
+    found = advise(rows, facts(rows))
+    assert found[0].startswith("Use the control crf (F1 0.950): it needs no language model")
+    assert "; sft -5.0, p 0.001)" in found[0]
+    assert found[1] == "If it has to be a language model: full fine-tuning (sft, F1 0.900)."
+    assert not any(line.startswith("Stand on") for line in found)
+
+
+def test_a_model_that_is_no_sure_gain_over_a_control_does_not_pay_either() -> None:
+    rows = [row("crf", 0, 0.88), *ROWS]
+    # Two points above the control and sure: it pays. Not sure, or one point only: it does not.
+    assert advise(rows, facts(rows))[0].startswith("Stand on full fine-tuning (sft, F1 0.900)")
+    assert advise(rows, facts(rows, p=0.2))[0].startswith("Use the control crf")
+    assert advise(rows, facts(rows, worth=0.03))[0].startswith("Use the control crf")
+
+
+def test_a_control_that_beats_some_models_is_named_with_them() -> None:
+    rows = [row("crf", 0, 0.7), *ROWS]
+    found = advise(rows, facts(rows))
+    assert found[0].startswith("Stand on full fine-tuning (sft, F1 0.900): +20.0 points over crf")
+    said(rows, "The control crf (F1 0.700) beats prompt, rag, lora, without a language model.")
     assert "control" not in said([row("crf", 0, 0.1), *ROWS])
+
+
+def test_controls_alone_ask_for_a_model() -> None:
+    said([row("crf", 0, 0.7)], "Only control was measured (crf, F1 0.700)")
 
 
 def test_too_few_texts_are_said_with_how_many_would_do() -> None:
@@ -133,3 +167,23 @@ def test_terms_that_the_glossary_lacks_are_named_on_dev_and_counted_on_test(seal
     )])))  # fmt: skip
     assert "Your glossary lacks 1 term" in found
     assert ("임산부" in found) is not sealed
+
+
+def test_nothing_is_said_of_terms_without_a_glossary_and_of_what_it_knows() -> None:
+    missed: dict[str, Any] = {"missed": {"rag": {"파스"}}}
+    assert "glossary lacks" not in said(ROWS, **missed)
+    assert "glossary lacks" not in said(ROWS, lacking=lambda words: set(), **missed)
+    said(ROWS, "Your glossary lacks 1 term", lacking=lambda words: words, **missed)
+
+
+def test_the_audit_is_told_until_a_tokenizer_rung_was_measured() -> None:
+    audit = "Leave the vocabulary as it is."
+    said(ROWS, audit, tokens=audit)
+    rows = [row("sft", 4, 0.9, prompt_tokens=150.0), row("tokenizer", 5, 0.9, prompt_tokens=135.0)]
+    found = said(
+        rows, "Tokens are no problem here: tokenizer needs 10% fewer prompt tokens than sft",
+        "moves F1 by +0.0 points", p=0.9, tokens=audit,
+    )  # fmt: skip
+    assert audit not in found
+    rows[1] = row("tokenizer", 5, 0.95, prompt_tokens=75.0)
+    said(rows, "Tokens are a problem here", "50% fewer", "+5.0 points")

@@ -88,11 +88,22 @@ def _searched(rows: Iterator[Any], pattern: str) -> tuple[array[int], bool]:
     return keys, True
 
 
-class Rows:
-    """Rows of texts by their keys; open, read and close in one thread."""
+# A text that waits for this annotator after another one looks as if nobody had labeled it.
+_ROWS = """
+SELECT key, id, text, split, CASE WHEN blind THEN 'new' ELSE status END,
+    CASE WHEN blind THEN 0 ELSE coalesce(keywords, 0) END
+FROM (SELECT *, wants > 0 AND labelers > 0 AND NOT EXISTS (SELECT 1 FROM labelings m
+    WHERE m.text_key = key AND m.annotator = ? AND m.status != 'draft') AS blind
+    FROM texts WHERE key IN (%s))
+"""
 
-    def __init__(self, path: Path) -> None:
+
+class Rows:
+    """Rows of texts by their keys, as `annotator` may see them; open, read, close in one thread."""
+
+    def __init__(self, path: Path, annotator: str) -> None:
         self.path = path
+        self._annotator = annotator
         self._db: sqlite3.Connection = connect(path, create=False, readonly=True)
 
     def close(self) -> None:
@@ -105,9 +116,7 @@ class Rows:
             found = {
                 key: TextRow(*row)
                 for key, *row in self._db.execute(
-                    "SELECT key, id, text, split, status, coalesce(keywords, 0) FROM texts"
-                    f" WHERE key IN ({', '.join('?' * len(keys))})",
-                    keys.tolist(),
+                    _ROWS % ", ".join("?" * len(keys)), (self._annotator, *keys.tolist())
                 )
             }
         return [found[key] for key in keys if key in found]

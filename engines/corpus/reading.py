@@ -59,7 +59,12 @@ class Reading(Core):
                 (self._edge(), text_id),
             ).fetchone()
         own = found.pop(annotator, None)
-        drafts = {name: one for name, one in found.items() if one.status == "draft"}
+        # What another person has begun is no suggestion: it is nobody's business yet.
+        drafts = {
+            name: one
+            for name, one in found.items()
+            if one.status == "draft" and one.origin != "person"
+        }
         others = {name: one for name, one in found.items() if one.status != "draft"}
         done = own is not None and own.status != "draft"
         blind = bool(drawn) and not done and status != "adjudicated"
@@ -171,7 +176,8 @@ class Reading(Core):
         The labels are the adjudicated ones, otherwise the latest that are no drafts, or those of
         `annotator` alone. `labeled` False gives texts without labels too, marked so. Synthetic
         texts and texts with drafts say so in `meta["origin"]`. `settled` leaves out what still
-        waits for a second annotator, who is to be blind to the first, where several people label.
+        waits for a second annotator, who is to be blind to the first, where several people label or
+        are about to.
         """
         settled = settled and self._several()
         last = 0
@@ -195,8 +201,8 @@ class Reading(Core):
     def _several(self) -> bool:
         with sentences(self.path):
             row = self._db.execute(
-                "SELECT count(DISTINCT annotator) FROM labelings"
-                " WHERE origin = 'person' AND status != 'draft'"
+                "SELECT count(*) FROM (SELECT annotator FROM labelings"
+                " WHERE origin = 'person' AND status != 'draft' UNION SELECT annotator FROM claims)"
             ).fetchone()
         return int(row[0]) > 1
 

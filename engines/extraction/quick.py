@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -28,9 +29,13 @@ class Learned:
     ranked: int
 
 
-def model_path(space: Workspace) -> Path:
-    """Where the quick model lies; it can be deleted and is made again."""
-    return space.root / "quick.crf"
+def model_path(space: Workspace, annotator: str) -> Path:
+    """Where one annotator's quick model lies; it can be deleted and is made again.
+
+    Each has an own one, because what one person's knows may not be known to another yet.
+    """
+    mark = hashlib.sha256(annotator.encode()).hexdigest()[:12]
+    return space.root / f"quick-{mark}.crf"
 
 
 def training_texts(corpus: Corpus, *, latest: int = 0) -> Iterable[Example]:
@@ -43,9 +48,13 @@ def training_texts(corpus: Corpus, *, latest: int = 0) -> Iterable[Example]:
 
 
 def learn(
-    space: Workspace, *, rank: int = 2000, cancelled: Callable[[], bool] = lambda: False
+    space: Workspace,
+    annotator: str,
+    *,
+    rank: int = 2000,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Learned:
-    """Train the quick model on what is labeled and rank the next `rank` waiting texts by it.
+    """Train an annotator's quick model on what is labeled and rank `rank` waiting texts by it.
 
     Nothing is done with fewer than LEAST texts, or when none of them holds a keyword.
     """
@@ -57,7 +66,7 @@ def learn(
     if len(texts) < LEAST or not any(example.keywords for example in texts):
         return Learned(0, 0)
     model = CharacterCRF.train(texts)
-    model.save(model_path(space))
+    model.save(model_path(space, annotator))
     ranked = 0
     for start in range(0, len(waiting), _BATCH):
         if cancelled():

@@ -86,7 +86,7 @@ class ListView(DatasetView):
         if wanted != (self.pane.wanted or Filter()):
             return
         if self._rows is None:
-            self._rows = Rows(self.store.path)
+            self._rows = Rows(self.store.path, self.store.annotator)
         self._keys = keys
         self.table.reload(len(keys))
         count = ngettext_("{count} text", "{count} texts", len(keys))

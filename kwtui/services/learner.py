@@ -19,6 +19,7 @@ class LearnerService:
 
     def __init__(self, hello: Hello) -> None:
         self._workspace = Workspace(hello.workspace) if hello.workspace else None
+        self._curation = hello.settings.curation
         os.nice(_NICE)
 
     def nested(self) -> AbstractContextManager[object]:
@@ -29,9 +30,11 @@ class LearnerService:
         """Train on what is labeled; returns the texts learned from and the waiting ones ranked."""
         if self._workspace is None or not self._workspace.corpus_path.exists():
             return 0, 0
+        from engines.corpus.session import annotator_name
         from engines.extraction.quick import learn
 
-        done = learn(self._workspace, rank=rank, cancelled=task.cancelled)
+        name = annotator_name("", self._curation)
+        done = learn(self._workspace, name, rank=rank, cancelled=task.cancelled)
         return done.texts, done.ranked
 
     def rank_terms(self, task: Task) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+from engines.corpus.session import annotator_name
 from engines.corpus.store import Corpus
 from engines.extraction.candidates import CRF, Prepared
 from engines.extraction.offering import SOURCES, Offering
@@ -31,6 +32,7 @@ class QuickService:
 
     def __init__(self, hello: Hello) -> None:
         self._workspace = Workspace(hello.workspace) if hello.workspace else None
+        self._curation = hello.settings.curation
         self._offering = Offering()
         self._glossary: Glossary | None = None
         self._model_time = 0.0
@@ -86,7 +88,7 @@ class QuickService:
         if space is None:
             return
         self._open_glossary(space)
-        path = model_path(space)
+        path = model_path(space, annotator_name("", self._curation))
         time = path.stat().st_mtime if path.exists() else 0.0
         if time and time != self._model_time:
             from engines.extraction.crf import CharacterCRF

@@ -12,6 +12,8 @@ from engines.corpus.core import Core
 from engines.records import Keyword
 
 TERMS = "terms"
+# The quick model among the strategies.
+QUICK = "crf"
 _BATCH = 1000
 
 
@@ -75,6 +77,17 @@ def forget_predictions(corpus: Core, strategy: str) -> None:
     """Drop a strategy's answers, since it has learned since."""
     with corpus.transaction():
         corpus.db.execute("DELETE FROM predictions WHERE strategy = ?", (strategy,))
+
+
+def uncertain_strategies(corpus: Core) -> list[str]:
+    """Strategies that said of waiting texts how unsure they are, the quick model first."""
+    with sentences(corpus.path):
+        rows = corpus.db.execute(
+            "SELECT DISTINCT strategy FROM predictions WHERE uncertainty IS NOT NULL"
+            " ORDER BY strategy != ?, strategy",
+            (QUICK,),
+        ).fetchall()
+    return [str(name) for (name,) in rows]
 
 
 def disagreement_name(one: str, other: str) -> str:

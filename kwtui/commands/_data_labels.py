@@ -35,7 +35,10 @@ def next_(
         help=_("imported, random, shortest, uncertain, disagreement, terms or duplicates."),
     ),
     strategy: str = typer.Option(
-        "crf", "--strategy", metavar="NAME", help=_("Whose uncertainty or answers order them.")
+        "",
+        "--strategy",
+        metavar="NAME",
+        help=_("Whose uncertainty or answers order them; else the quick model's."),
     ),
     versus: str = typer.Option(
         "", "--versus", metavar="NAME", help=_("The other strategy of --order disagreement.")
@@ -54,18 +57,10 @@ def next_(
     A text is claimed for ten minutes. Other people's labels are not shown.
     """
     from engines.corpus.queue import Filter, Queue
-    from engines.corpus.ranking import disagreement_name, rank_disagreement
 
     corpus, name = work_corpus(annotator)
     with corpus:
-        ranking = strategy if order == "uncertain" else ""
-        if order == "disagreement":
-            if not versus:
-                raise UserError(_("--order disagreement needs two strategies: add --versus NAME."))
-            rank_disagreement(corpus, strategy, versus)
-            ranking = disagreement_name(strategy, versus)
-        if order == "terms":
-            _rank_terms(corpus)
+        ranking = _ranking(corpus, order, strategy, versus)
         wanted = Filter(
             statuses=tuple(status),
             source=source,
@@ -85,6 +80,27 @@ def next_(
         print_lines([document["id"], f"  {document['text']}"])
         for by_whom, words in document["suggested"].items():
             print_lines([f"  {by_whom}: {', '.join(words) or '-'}"])
+
+
+def _ranking(corpus: Corpus, order: str, strategy: str, versus: str) -> str:
+    """The ranking that an order goes by, made first where it has to be; "" for most orders."""
+    from engines.corpus.ranking import (
+        QUICK,
+        disagreement_name,
+        rank_disagreement,
+        uncertain_strategies,
+    )
+
+    if order == "uncertain":
+        return strategy or next(iter(uncertain_strategies(corpus)), QUICK)
+    if order == "disagreement":
+        if not versus:
+            raise UserError(_("--order disagreement needs two strategies: add --versus NAME."))
+        rank_disagreement(corpus, strategy or QUICK, versus)
+        return disagreement_name(strategy or QUICK, versus)
+    if order == "terms":
+        _rank_terms(corpus)
+    return ""
 
 
 def _rank_terms(corpus: Corpus) -> None:

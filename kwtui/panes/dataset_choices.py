@@ -32,6 +32,13 @@ def orders() -> dict[str, str]:
     }
 
 
+def order_title(order: str, by: str) -> str:
+    """An order of work as a person reads it; `by`: whose uncertainty sorts the texts."""
+    if order == "uncertain" and by != "crf":
+        return _("most uncertain of {strategy} first").format(strategy=by)
+    return orders()[order]
+
+
 class ChoiceActions(Widget):
     """Keys that change how the work goes on."""
 
@@ -43,6 +50,7 @@ class ChoiceActions(Widget):
     pane: DatasetPane
     preselect: bool
     order: str
+    ranking: str
 
     @property
     def editor(self) -> SpanEditor:
@@ -54,35 +62,44 @@ class ChoiceActions(Widget):
         def show(self, loaded: Loaded | None) -> None:
             """Put a text on the screen."""
 
-    def action_order(self) -> None:
-        """Choose the order of work."""
+    async def action_order(self) -> None:
+        """Choose the order of work; one of uncertainty for each strategy that knows its own."""
         from kwtui.widgets.dialogs import ChooseScreen
 
-        names = list(orders())
-        rows = [(title, "") for title in orders().values()]
+        known = await self.store.uncertain()
+        choices = [
+            (order, name)
+            for order in orders()
+            for name in (known if order == "uncertain" else [""])
+        ]
+        rows = [(order_title(*choice), "") for choice in choices]
 
         async def chosen(index: int | None) -> None:
             if index is not None:
-                await self.work_on(names[index], self.pane.wanted)
+                order, by = choices[index]
+                await self.work_on(order, self.pane.wanted, by)
 
-        at = names.index(self.order)
+        now = (self.order, self.ranking if self.order == "uncertain" else "")
+        at = choices.index(now) if now in choices else 0
         self.app.push_screen(ChooseScreen(_("Order of work"), rows, at), chosen)
 
-    async def work_on(self, order: str, wanted: Filter | None) -> None:
-        """Go on in another order, or with other texts."""
+    async def work_on(self, order: str, wanted: Filter | None, by: str = "") -> None:
+        """Go on in another order, or with other texts; `by`: whose uncertainty sorts them."""
+        if order == "disagreement":
+            by = self.ahead.strategy
         try:
             if order == "terms":
                 await self.rank_terms()
-            ranking = await self.store.rank(order, self.ahead.strategy)
+            ranking = await self.store.rank(order, by)
             await self.store.choose(order, ranking, wanted)
         except UserError as error:
             self.bench.warn(error.sentence, "error")
             return
-        self.order, self.pane.wanted = order, wanted
+        self.order, self.ranking, self.pane.wanted = order, ranking, wanted
         self.ahead.forget()
         self.ahead.use(None)
         self.show(await self.ahead.first())
-        self.bench.say(_("Order of work: {order}").format(order=orders()[order]))
+        self.bench.say(_("Order of work: {order}").format(order=order_title(order, ranking)))
 
     async def rank_terms(self) -> None:
         """Have the texts ranked by the glossary. Raises UserError without one."""
@@ -148,6 +165,7 @@ class ChoiceActions(Widget):
             "hints": self.editor.hinting,
             "preselect": self.preselect,
             "order": self.order,
+            "ranking": self.ranking,
             "strategy": self.ahead.strategy,
         }
 
@@ -162,5 +180,5 @@ class ChoiceActions(Widget):
         order = str(kept.get("order"))
         if order in orders() and order != "imported":
             # Ranks are kept in the corpus: what was sorted for the last time is not sorted anew.
-            await self.store.choose(order, self.store.ranking(order, self.ahead.strategy), None)
-            self.order = order
+            self.order, self.ranking = order, str(kept.get("ranking", ""))
+            await self.store.choose(order, self.ranking, None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.content import Content
 
 from engines.records import Keyword
 from glossary.errors import UserError
@@ -15,6 +16,7 @@ from glossary.i18n import _, ngettext_
 from kwtui.panes import dataset_offers as offers
 from kwtui.panes.dataset_ahead import Ahead
 from kwtui.panes.dataset_choices import ChoiceActions
+from kwtui.panes.dataset_empty import KEYS, empty_state
 from kwtui.panes.dataset_store import Loaded, Store
 from kwtui.panes.dataset_terms import TermActions
 from kwtui.panes.dataset_view import DatasetView
@@ -45,6 +47,7 @@ class LabelView(TermActions, ChoiceActions, DatasetView):
         self.unit = "piece"
         self.preselect = True
         self.order = "imported"
+        self.ranking = ""
         self.done: Progress | None = None
         self.agreement: float | None = None
 
@@ -74,6 +77,8 @@ class LabelView(TermActions, ChoiceActions, DatasetView):
 
     async def _next(self) -> None:
         found = await self.kept(self.ahead.first())
+        if found is None:
+            await self._count()
         self.show(found)
 
     def show(self, loaded: Loaded | None) -> None:
@@ -82,7 +87,7 @@ class LabelView(TermActions, ChoiceActions, DatasetView):
         self.ahead.use(loaded)
         self.draft = None
         if loaded is None:
-            self.editor.open(None, _("No text is left in this order of work."))
+            self.editor.open(None, self._nothing())
         else:
             own = loaded.view.own
             self.draft = Draft.of(loaded.id, loaded.text, own.keywords if own else ())
@@ -91,6 +96,12 @@ class LabelView(TermActions, ChoiceActions, DatasetView):
                 self.draft.offer(loaded.prepared, self._edge)
             self.editor.open(self.draft)
         self._draw()
+
+    def _nothing(self) -> list[Content]:
+        from engines.corpus.queue import Filter
+
+        keys = self.bench.key_names(*KEYS)
+        return empty_state(keys, self.done, filtered=self.pane.wanted not in (None, Filter()))
 
     @property
     def _edge(self) -> float | None:
@@ -285,6 +296,8 @@ class LabelView(TermActions, ChoiceActions, DatasetView):
         """The labels are right: on to the next text."""
         if self.draft is not None:
             await self._settle("labeled", self.draft.keywords)
+        elif self.loaded is None:
+            await self._next()
 
     async def action_reject(self) -> None:
         """The suggestions are wrong and there is no keyword: on to the next text."""

@@ -130,7 +130,7 @@ class ListView(DatasetView):
     async def action_work(self) -> None:
         """Label the texts that are shown, in the order of work."""
         view = await self.pane.labeling()
-        await view.work_on(view.order, self.pane.wanted)
+        await view.work_on(view.order, self.pane.wanted, view.ranking)
 
     async def action_filter(self) -> None:
         """Choose which texts are shown."""

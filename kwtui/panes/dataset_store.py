@@ -116,25 +116,25 @@ class Store:
     async def rank(self, order: str, strategy: str) -> str:
         """The ranking that an order goes by, made first where it has to be; "" for most.
 
-        "disagreement" is between the quick model and `strategy`. Raises UserError without one.
+        "uncertain" goes by the quick model where no `strategy` is given; "disagreement" is between
+        the two. Raises UserError without one.
         """
-        from engines.corpus.ranking import rank_disagreement
+        from engines.corpus.ranking import QUICK, disagreement_name, rank_disagreement
 
         if order == "disagreement":
             if not strategy:
                 sentence = _("Choose a strategy that suggests first: it is compared with the CRF.")
                 raise UserError(sentence)
-            await self.run(lambda corpus: rank_disagreement(corpus, "crf", strategy))
-        return self.ranking(order, strategy)
+            await self.run(lambda corpus: rank_disagreement(corpus, QUICK, strategy))
+            return disagreement_name(QUICK, strategy)
+        return (strategy or QUICK) if order == "uncertain" else ""
 
-    @staticmethod
-    def ranking(order: str, strategy: str) -> str:
-        """The name of the ranking that an order goes by; "" for most."""
-        from engines.corpus.ranking import disagreement_name
+    async def uncertain(self) -> list[str]:
+        """Strategies whose uncertainty the texts can be sorted by, the quick model always."""
+        from engines.corpus.ranking import QUICK, uncertain_strategies
 
-        if order == "disagreement":
-            return disagreement_name("crf", strategy)
-        return "crf" if order == "uncertain" else ""
+        found = await self.run(uncertain_strategies)
+        return [QUICK, *(name for name in found if name != QUICK)]
 
     async def take(self, count: int, known: Sequence[str]) -> list[Loaded]:
         """The next `count` texts, claimed, those with `known` ids left out of the result."""

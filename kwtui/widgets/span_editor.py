@@ -90,13 +90,13 @@ class SpanEditor(Lines, can_focus=True):
         self._from: int | None = None
         self._rows: list[Row] = []
         self._top = 0
-        self._words = Content("")
+        self._words: Sequence[Content] = ()
 
     # What is shown
 
-    def open(self, draft: Draft | None, instead: str = "") -> None:
-        """Show a text from its beginning, or a sentence instead."""
-        self.draft, self._words, self._top = draft, Content(instead), 0
+    def open(self, draft: Draft | None, instead: Sequence[Content] = ()) -> None:
+        """Show a text from its beginning, or other lines instead."""
+        self.draft, self._words, self._top = draft, instead, 0
         self._typed, self._from = "", None
         self._wrap()
         self.paint()
@@ -134,7 +134,7 @@ class SpanEditor(Lines, can_focus=True):
         """A line of text, or the marks under it; the first line is blank."""
         content = Content("")
         if self.draft is None:
-            content = self._words if y == 1 else content
+            content = self._words[y - 1] if 0 < y <= len(self._words) else content
         elif y and (row := self._top + (y - 1) // 2) < len(self._rows):
             shown = self._rows[row]
             content = self._text_of(shown) if y % 2 else self._marks_of(shown)

@@ -12,6 +12,7 @@ from engines.corpus.store import Corpus
 from engines.extraction.quick import LEAST, learn, model_path, training_texts
 from engines.records import Example, Keyword
 from engines.workspace import Workspace
+from tests.conftest import Run
 from tests.screen.labeling import labels
 
 # 천천히 is no noun: only somebody's labels make a candidate of it.
@@ -70,7 +71,7 @@ def keyword(text: str) -> Keyword:
 
 
 def test_the_second_annotator_is_blind_to_the_first_until_both_have_labeled(
-    kwtui, shared: Workspace, tmp_path: Path
+    kwtui: Run, shared: Workspace, tmp_path: Path
 ) -> None:
     for name, script in (("kim", FIRST), ("lee", SECOND)):
         play = tmp_path / f"{name}.play"

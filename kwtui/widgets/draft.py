@@ -10,8 +10,13 @@ from engines.records import Keyword
 
 Span = tuple[int, int]
 DIGITS = "1234567890"
-# Letters in the order in which fingers find them.
-LETTERS = "fjdksalghrueiwoqptyvmcnbxz"
+# Letters in the order in which fingers find them, then signs that need no Shift in any layout.
+SIGNS = ";,.[]'-="
+LETTERS = f"fjdksalghrueiwoqptyvmcnbxz{SIGNS}"
+# So many morphemes after a begin have letters at their ends, before any end inside of one.
+_ENDS = 18
+# An end inside a morpheme is looked for in so many morphemes.
+_INNER = 8
 
 
 @dataclass(slots=True)
@@ -182,9 +187,18 @@ class Draft:
         return {typed[piece.start]: piece.start for piece in places}
 
     def ends(self, start: int) -> dict[str, int]:
-        """What to type for each place where a keyword that begins at `start` may end."""
-        places = [piece.end for piece in self.pieces if piece.end > start][: len(LETTERS)]
-        return dict(zip(LETTERS, places, strict=False))
+        """What to type for each place where a keyword that begins at `start` may end.
+
+        The ends of morphemes have the best letters; the places inside the next ones come after.
+        """
+        places = [piece.end for piece in self.pieces if piece.end > start]
+        near = places[:_INNER]
+        inner = [
+            place
+            for place in range(start + 1, near[-1] if near else start)
+            if place not in near and not self.text[place - 1].isspace()
+        ]
+        return dict(zip(LETTERS, [*places[:_ENDS], *inner, *places[_ENDS:]], strict=False))
 
 
 def codes(count: int) -> list[str]:

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.strip import Strip
 
-from kwtui.widgets.draft import DIGITS, Draft
+from kwtui.widgets.draft import DIGITS, SIGNS, Draft
 from kwtui.widgets.lines import Lines
 
 LABEL, CURSOR, OFFERED = "b u $success", "reverse", "$accent"
@@ -225,10 +225,11 @@ class SpanEditor(Lines, can_focus=True):
         self.update()
 
     def on_key(self, event: events.Key) -> None:
-        """Letters, also as jamo, are hints while hinting."""
+        """Letters, also as jamo, and some signs are hints while hinting."""
         if not self.hinting or self.draft is None:
             return
-        letter = letter_of(event.key)
+        sign = event.character if event.character and event.character in SIGNS else ""
+        letter = letter_of(event.key) or sign
         if letter:
             event.stop()
             event.prevent_default()

@@ -116,6 +116,12 @@ def _flat(strip: Strip) -> list[str]:
     return cells
 
 
+def test_an_end_inside_a_morpheme_has_a_letter_after_those_of_whole_ones() -> None:
+    made = Draft.of("t", "해열진통제 드세요")
+    assert made.ends(0) == {"f": 5, "j": 9, "d": 1, "k": 2, "s": 3, "a": 4, "l": 7, "g": 8}
+    assert list(made.ends(6).values()) == [9, 7, 8]
+
+
 def test_letters_and_their_jamo_are_the_same_hint() -> None:
     assert letter_of("f") == letter_of("ㄹ") == "f"
     assert letter_of("enter") == letter_of("1") == letter_of("ㅆ") == ""

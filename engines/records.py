@@ -130,7 +130,8 @@ class Prediction:
     does not hold. `truncated`: the token limit cut the answer. `template`: how the messages were
     rendered. `seconds`: wall-clock share of this text in its batch. `entries`: what of the
     glossary stood in its prompts, best first. `confidence`: the geometric mean of the
-    probabilities of the answer's tokens, 0 to 1, where the model tells them.
+    probabilities of the answer's tokens, 0 to 1, where the model tells them. `error`: why a server
+    gave no answer that can be used; "" for an answer, be it empty.
     """
 
     id: str
@@ -149,6 +150,7 @@ class Prediction:
     seconds: float = 0.0
     entries: tuple[Entry, ...] = ()
     confidence: float | None = None
+    error: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The object of one output line of `kwtui extract`."""
@@ -169,6 +171,7 @@ class Prediction:
             "seconds": round(self.seconds, 6),
             "entries": [entry.to_json() for entry in self.entries],
             **({} if self.confidence is None else {"confidence": round(self.confidence, 4)}),
+            **({"error": self.error} if self.error else {}),
         }
 
     @classmethod
@@ -187,6 +190,7 @@ class Prediction:
             ungrounded=(*outside, *example.meta.get("ungrounded", ())),
             feedback=notes,
             entries=entries,
+            error=str(values.get("error") or ""),
             **known,
         )
 

@@ -56,12 +56,13 @@ def answers(
     if fresh:
         kept.drop()
     found = kept.read(texts)
-    costs, before = kept.costs(), len(found)
-    if before < len(texts):
+    costs, lost = kept.costs(), [n for n, answer in enumerate(found) if answer.error]
+    todo = len(texts) - len(found) + len(lost)
+    if todo:
         costs = _ask(opener, name, strategy, texts, found, kept, on_progress)
     elif on_progress is not None:
-        on_progress(name, before, len(texts))
-    return Answered(key, kept.path, tuple(found), costs, len(texts) - before)
+        on_progress(name, len(found), len(texts))
+    return Answered(key, kept.path, tuple(found), costs, todo)
 
 
 def _ask(
@@ -75,12 +76,19 @@ def _ask(
 ) -> Costs:
     before = kept.costs()
     extractor = opener.extractor(name, model=strategy.model)
-    todo = [Example(example.id, example.text) for example in texts[len(found) :]]
+    bare = [Example(example.id, example.text) for example in texts]
+    # Texts that a server gave no answer about are asked about once more.
+    lost = [number for number, answer in enumerate(found) if answer.error]
+    again, todo = [bare[number] for number in lost], bare[len(found) :]
     with peak_memory() as memory, kept:
         kept.write_costs(before)
         # What loads on first use is no part of a text's time.
-        list(extractor.extract(todo[:1]))
+        list(extractor.extract((again + todo)[:1]))
         _reset_gpu()
+        for number, prediction in zip(lost, extractor.extract(again), strict=True):
+            found[number] = prediction
+        if lost:
+            kept.rewrite(found)
         for prediction in extractor.extract(todo):
             kept.append(prediction)
             found.append(prediction)

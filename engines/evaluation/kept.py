@@ -87,11 +87,17 @@ class Kept:
         self._file = self.path.open("ab")
         return self
 
+    def rewrite(self, predictions: Sequence[Prediction]) -> None:
+        """Put these answers in the place of all that are kept, at once."""
+        assert self._file is not None
+        self._file.close()
+        replace_file(self.path, "".join(map(_line, predictions)))
+        self._file = self.path.open("ab")
+
     def append(self, prediction: Prediction) -> None:
         """Write one more answer; it survives this process when the method returns."""
         assert self._file is not None
-        line = json.dumps(prediction.to_json(), ensure_ascii=False) + "\n"
-        self._file.write(line.encode())
+        self._file.write(_line(prediction).encode())
         self._file.flush()
 
     def __exit__(
@@ -104,6 +110,10 @@ class Kept:
             os.fsync(self._file.fileno())
             self._file.close()
             self._file = None
+
+
+def _line(prediction: Prediction) -> str:
+    return json.dumps(prediction.to_json(), ensure_ascii=False) + "\n"
 
 
 def _parsed(line: bytes, example: Example) -> Prediction | None:

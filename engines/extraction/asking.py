@@ -43,6 +43,7 @@ class Question:
     """One conversation about one passage, and the latest answer in it.
 
     `kind` is set when the question is about that kind only. Token counts add up over rounds.
+    `error`: why the latest round got no answer; the words are those of the round before.
     """
 
     passage: Passage
@@ -58,6 +59,7 @@ class Question:
     prompt_tokens: int = 0
     new_tokens: int = 0
     sureness: float | None = None
+    error: str = ""
 
     @property
     def hits(self) -> list[Match]:
@@ -178,7 +180,8 @@ class Asker:
         )
         for question, raw in zip(questions, raws, strict=True):
             words, question.valid = parse_answer(raw)
-            question.words = list(dict.fromkeys(words))
+            if not question.error:
+                question.words = list(dict.fromkeys(words))
 
     def complaints(self, question: Question) -> list[Complaint]:
         """What the strategy's own sources (not the person) say about the question's answer."""
@@ -242,6 +245,7 @@ class Asker:
             question.new_tokens += one.new_tokens
             question.truncated = one.truncated
             question.sureness = one.sureness
+            question.error = one.error
         return [one.raw for one in answers]
 
     def _kind_sets(self) -> list[tuple[tuple[str, str], ...]]:

@@ -32,6 +32,7 @@ class Answer:
     """What came back: the raw answer, how the prompt was made, and what both cost in tokens.
 
     `sureness`: the geometric mean of the probabilities of the answer's tokens, where known.
+    `error`: why there is no answer, in a sentence; `raw` is empty then.
     """
 
     raw: str
@@ -40,6 +41,7 @@ class Answer:
     new_tokens: int
     truncated: bool = False
     sureness: float | None = None
+    error: str = ""
 
 
 class Backend(Protocol):

@@ -18,10 +18,14 @@ Doubt = Callable[[str], float]
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """Texts that got a draft, and texts that somebody labeled meanwhile."""
+    """Texts that got a draft, and texts that somebody labeled meanwhile.
+
+    `errors`: a sentence for each text that a server gave no answer about; it has no draft.
+    """
 
     texts: int
     left: int
+    errors: tuple[str, ...] = ()
 
 
 def waiting(corpus: Corpus, strategy: str, limit: int, *, again: bool = False) -> list[Example]:
@@ -63,8 +67,11 @@ def draft(
     model gave its own tokens. It becomes the draft's confidence and an order of the queue.
     """
     done = left = 0
-    answers: list[Answer] = []
+    answers, errors = list[Answer](), list[str]()
     for prediction in extractor.extract(texts, on_progress=on_progress):
+        if prediction.error:
+            errors.append(prediction.error)
+            continue
         unsure = doubt(prediction.text) if doubt is not None else uncertainty(prediction)
         confidence = None if unsure is None else 1.0 - unsure
         kept = corpus.save_draft(
@@ -78,4 +85,4 @@ def draft(
             answers.clear()
     if answers:
         save_predictions(corpus, extractor.name, answers)
-    return Drafted(done, left)
+    return Drafted(done, left, tuple(errors))

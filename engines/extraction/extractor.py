@@ -149,11 +149,6 @@ class Extractor:
         retried.feedback = prediction.feedback + retried.feedback
         return retried
 
-    @property
-    def refusals(self) -> list[str]:
-        """Texts that a server would not answer about, a sentence each; their answers are empty."""
-        return list(getattr(self._asker.backend, "refusals", ())) if self._asker else []
-
     def _streamed(
         self,
         asker: Asker,
@@ -230,7 +225,7 @@ class Extractor:
         for _round in range(self.strategy.feedback_rounds):
             with self._looking:
                 said = [(question, asker.complaints(question)) for question in waiting]
-            waiting = [q for q, complaints in said if complaints and asker.retort(q, complaints)]
+            waiting = [q for q, why in said if why and not q.error and asker.retort(q, why)]
             before = [list(question.words) for question in waiting]
             asker.answer(waiting, watch.cancelled)
             # A model that repeats its answer has refused: saying it again changes nothing.
@@ -276,6 +271,7 @@ class Extractor:
             new_tokens=sum(question.new_tokens for question in questions),
             seconds=job.seconds,
             confidence=_least_sure(questions),
+            error=next((question.error for question in questions if question.error), ""),
             entries=tuple(dict.fromkeys(e for q in questions for e in q.support.entries)),
         )
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from engines import trust
 from engines.extraction.backend import FALLBACK_CONTEXT, Answer, Ask
 from engines.extraction.decoding import Cancelled
-from engines.extraction.remote_client import Client, Refused
+from engines.extraction.grammar import parse_answer
+from engines.extraction.remote_client import Client, Refused, Unusable
 from engines.extraction.remote_grammar import Dialect, candidates, proves
 from engines.models.chat import DefaultPlain, PlainTemplate, Rendered, render_plain
 from engines.settings import ServerSettings, Settings, StrategySettings
@@ -56,7 +57,6 @@ class RemoteModel:
         self.address = place.address
         self.context = FALLBACK_CONTEXT
         self.dialect: Dialect | None = None
-        self.refusals: list[str] = []
         self._chat = strategy.server_api == "chat"
         self._plain = plain or DefaultPlain()
         self._client = Client(place)
@@ -100,7 +100,7 @@ class RemoteModel:
         on_progress: Callable[[int, int], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> list[Answer]:
-        """The answers in the order of `asks`; those that were refused are empty and invalid."""
+        """The answers in the order of `asks`; one that never came holds an error instead."""
         done = 0
 
         def one(ask: Ask) -> Answer:
@@ -130,12 +130,13 @@ class RemoteModel:
         rendered = self.rendered(ask.messages)
         try:
             values = self._client.post(
-                *self._request(ask.messages, limit, fields), cancelled=cancelled
+                *self._request(ask.messages, limit, fields),
+                check=_told if fields else _answer_in,
+                cancelled=cancelled,
             )
-            raw, truncated = _answer_in(values)
         except Refused as refusal:
-            self._complain(ask, refusal)
-            return Answer("", rendered.template, 0, 0)
+            return Answer("", rendered.template, 0, 0, error=self._sentence(ask, refusal))
+        raw, truncated = _answer_in(values)
         used = values.get("usage") or {}
         return Answer(
             _THOUGHT.sub("", raw),
@@ -156,7 +157,8 @@ class RemoteModel:
         stop = [self._plain.separator] if self._plain.separator else []
         return f"{self._client.address}/completions", body | {"prompt": rendered.text, "stop": stop}
 
-    def _complain(self, ask: Ask, refusal: Refused) -> None:
+    def _sentence(self, ask: Ask, refusal: Refused) -> str:
+        """Why `ask` has no answer; UserError where no other would have one either."""
         if refusal.status == 404:
             message = _("{address} knows no such model or address ({reason}).")
             raise UserError(
@@ -164,8 +166,7 @@ class RemoteModel:
             ) from refusal
         message = _("The server did not answer about the text '{text}' ({reason}).")
         shown = ask.text if len(ask.text) <= 40 else f"{ask.text[:40]}…"
-        with self._lock:
-            self.refusals.append(message.format(text=shown, reason=refusal.reason))
+        return message.format(text=shown, reason=refusal.reason)
 
     def _meet(self) -> str:
         """Check that the server is there and has the model; who it says its models belong to."""
@@ -206,7 +207,7 @@ class RemoteModel:
         for dialect in candidates(owner):
             request = self._request(messages, PROBE_TOKENS, dialect.probe)
             try:
-                raw, _truncated = _answer_in(self._client.post(*request))
+                raw, _truncated = _answer_in(self._client.post(*request, check=_answer_in))
             except Refused as refusal:
                 if refusal.status == 404:
                     message = _("{address} knows no such model or address ({reason}).")
@@ -246,10 +247,20 @@ def _listed(listed: Any) -> dict[str, Mapping[str, Any]]:
 
 
 def _answer_in(values: Any) -> tuple[str, bool]:
-    """The text of an answer and whether it was cut off; Refused when there is none."""
+    """The text of an answer and whether it was cut off; Unusable when there is none."""
     try:
         choice = values["choices"][0]
         content = choice["message"]["content"] if "message" in choice else choice["text"]
-    except (TypeError, KeyError, IndexError):
-        raise Refused(500, _("an answer of unknown shape")) from None
-    return str(content or ""), choice.get("finish_reason") == "length"
+        cut = choice.get("finish_reason") == "length"
+    except (TypeError, KeyError, IndexError, AttributeError):
+        raise Unusable(_("an answer of unknown shape")) from None
+    if not content and not cut:
+        raise Unusable(_("an empty answer"))
+    return str(content or ""), cut
+
+
+def _told(values: Any) -> None:
+    """Unusable for an answer that has not the form which the server was told."""
+    raw, cut = _answer_in(values)
+    if not cut and not parse_answer(_THOUGHT.sub("", raw))[1]:
+        raise Unusable(_("an answer that is no list of strings"))

@@ -44,6 +44,10 @@ class Refused(Exception):  # noqa: N818
         self.reason = reason
 
 
+class Unusable(Exception):  # noqa: N818
+    """What a caller's check says of an answer that came and is none."""
+
+
 class _Away(Exception):  # noqa: N818
     """No usable answer this time; `fault`: the request itself may be the cause."""
 
@@ -87,23 +91,24 @@ class Client:
 
     def get(self, url: str, *, patience: float) -> Any:
         """The JSON at `url`; Refused when there is none, FailedError when the server is away."""
-        return self._wait(self._patiently("GET", url, None, patience), None)
+        return self._wait(self._patiently("GET", url, None, None, patience), None)
 
     def post(
         self,
         url: str,
         body: Mapping[str, Any],
         *,
+        check: Callable[[Any], object] | None = None,
         cancelled: Callable[[], bool] | None = None,
         patience: float | None = None,
     ) -> Any:
-        """The JSON that the server answers `body` with.
+        """The JSON that the server answers `body` with; asked again while `check` raises Unusable.
 
         Raises Refused for this one request, UserError for a wrong key or address, FailedError
         when the server stays away, and decoding.Cancelled.
         """
         patience = self._place.patience_s if patience is None else patience
-        return self._wait(self._patiently("POST", url, body, patience), cancelled)
+        return self._wait(self._patiently("POST", url, body, check, patience), cancelled)
 
     def close(self) -> None:
         """End all requests and the thread."""
@@ -139,7 +144,12 @@ class Client:
             await self._http.aclose()
 
     async def _patiently(
-        self, method: str, url: str, body: Mapping[str, Any] | None, patience: float
+        self,
+        method: str,
+        url: str,
+        body: Mapping[str, Any] | None,
+        check: Callable[[Any], object] | None,
+        patience: float,
     ) -> Any:
         """Try until there is an answer, or nobody got one for `patience` seconds."""
         started, attempt, faults = time.monotonic(), 0, 0
@@ -148,6 +158,8 @@ class Client:
                 async with self._slots:
                     answer = await self._once(method, url, body)
                 self._good = time.monotonic()
+                if check is not None:
+                    _checked(answer, check)
                 return answer
             except _Away as away:
                 faults += away.fault
@@ -189,7 +201,7 @@ class Client:
             raise UserError(message.format(address=self.address, place=place[:200]))
         if status in (401, 403):
             raise UserError(self._no_entry(status))
-        if status in (429, 502, 503, 504):
+        if status in (408, 425, 429, 502, 503, 504):
             raise _Away(_reason(status, data), after=_seconds(headers.get("retry-after", "")))
         if status >= 500:
             raise _Away(_reason(status, data), fault=True)
@@ -254,6 +266,13 @@ async def _limited(response: httpx2.Response) -> bytes:
         if len(data) > ANSWER_LIMIT:
             raise _Away(_("the answer does not end"), fault=True)
     return bytes(data)
+
+
+def _checked(answer: Any, check: Callable[[Any], object]) -> None:
+    try:
+        check(answer)
+    except Unusable as error:
+        raise _Away(str(error), fault=True) from None
 
 
 def _reason(status: int, data: bytes) -> str:

@@ -12,6 +12,7 @@ from glossary.i18n import _, ngettext_
 from kwtui import context
 from kwtui.commands._data import (
     ANNOTATOR,
+    DONE_IN_PART,
     JSON,
     app,
     print_json,
@@ -61,11 +62,15 @@ def draft(
                 doubt=_doubt(space, extractor.strategy.kind),
                 on_progress=bar.update,
             )
+    for sentence in done.errors:
+        say(sentence)
     if as_json:
-        print_json({"drafted": done.texts, "left": done.left})
-        return
-    sentence = ngettext_("{count} text got a draft.", "{count} texts got a draft.", done.texts)
-    say(sentence.format(count=f"{done.texts:,}"))
+        print_json({"drafted": done.texts, "left": done.left, "unanswered": len(done.errors)})
+    else:
+        sentence = ngettext_("{count} text got a draft.", "{count} texts got a draft.", done.texts)
+        say(sentence.format(count=f"{done.texts:,}"))
+    if done.errors:
+        raise typer.Exit(DONE_IN_PART)
 
 
 def _doubt(space: Workspace, kind: str) -> Doubt | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -18,11 +18,12 @@ from glossary.i18n import _, ngettext_
 from glossary.text import normalise, printable
 from kwtui import context
 from kwtui.progress import Progress
-from kwtui.resuming import Begun, begun, partial_of, remaining
+from kwtui.resuming import Begun, begun, corrected, partial_of, remaining
 
 if TYPE_CHECKING:
     from engines.corpus.formats import Item
     from engines.extraction.extractor import Extractor
+    from engines.records import Prediction
     from engines.settings import Settings
     from engines.workspace import Workspace
 
@@ -49,7 +50,9 @@ def command(
         None, "--output", "-o", metavar="OUT", help=_("File for the result instead of stdout.")
     ),
     resume: bool = typer.Option(
-        False, "--resume", help=_("Go on with OUT.partial, which an interrupted run left.")
+        False,
+        "--resume",
+        help=_("Go on with what an interrupted run left; texts without an answer are asked again."),
     ),
     show_prompt: bool = typer.Option(
         False, "--show-prompt", help=_("Print the exact prompts and ask no model.")
@@ -90,8 +93,7 @@ def command(
     else:
         done = begun(output, extractor.name, extractor.model) if output and resume else None
         _extract(extractor, examples, output, None if text else _total(file), bad, done)
-    for sentence in extractor.refusals:
-        bad.report(sentence)
+    bad.say_formless()
     if bad.count:
         raise typer.Exit(DONE_IN_PART)
 
@@ -110,10 +112,11 @@ def _place(
 
 
 class _BadLines:
-    """Says each line that could not be used, and counts them."""
+    """Says each line that could not be used and each text without an answer, and counts them."""
 
     def __init__(self) -> None:
         self.count = 0
+        self.formless = 0
         self.progress: Progress | None = None
 
     def report(self, sentence: str) -> None:
@@ -121,6 +124,23 @@ class _BadLines:
         if self.progress is not None:
             self.progress.clear()
         _say(sentence)
+
+    def watched(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
+        for prediction in predictions:
+            if prediction.error:
+                self.report(prediction.error)
+            elif not prediction.valid:
+                self.formless += 1
+            yield prediction
+
+    def say_formless(self) -> None:
+        if self.formless:
+            sentence = ngettext_(
+                '{count} answer was no list of keywords; its line has "valid": false.',
+                '{count} answers were no lists of keywords; their lines have "valid": false.',
+                self.formless,
+            )
+            _say(sentence.format(count=f"{self.formless:,}"))
 
 
 def _examples(
@@ -169,9 +189,10 @@ def _extract(
     bad: _BadLines,
     begun_with: Begun | None,
 ) -> None:
-    done = first = begun_with.lines if begun_with else 0
-    if begun_with is not None:
+    if begun_with is not None and output is not None:
+        begun_with = _asked_again(extractor, begun_with, partial_of(output), bad)
         examples = remaining(examples, begun_with)
+    done = first = begun_with.lines if begun_with else 0
     sink = _sink(output) if begun_with is None else _going_on(begun_with, output)
     with Progress(total, first=first) as progress, sink as out:
         bad.progress = progress
@@ -179,13 +200,26 @@ def _extract(
         def on_progress(count: int) -> None:
             progress.update(first + count)
 
-        for prediction in extractor.extract(examples, on_progress=on_progress):
+        for prediction in bad.watched(extractor.extract(examples, on_progress=on_progress)):
             out.write(json.dumps(prediction.to_json(), ensure_ascii=False) + "\n")
             done += 1
         out.flush()
     if output is not None:
         sentence = ngettext_("{count} text: {path}", "{count} texts: {path}", done)
         _say(sentence.format(count=f"{done:,}", path=output))
+
+
+def _asked_again(extractor: Extractor, done: Begun, partial: Path, bad: _BadLines) -> Begun:
+    """Ask once more about those texts of an unfinished file that got no answer."""
+    answers: dict[int, Prediction] = {}
+    texts = [example for _line, example in done.lost]
+    try:
+        found = bad.watched(extractor.extract(texts))
+        for (line, _example), prediction in zip(done.lost, found, strict=True):
+            answers[line] = prediction
+    finally:
+        done = corrected(done, answers, partial)
+    return done
 
 
 @contextmanager

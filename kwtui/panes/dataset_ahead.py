@@ -48,6 +48,11 @@ class Ahead:
         """Whether texts, candidates or predictions are on their way."""
         return bool(self._tasks)
 
+    @property
+    def learning(self) -> bool:
+        """Whether something is being done that nobody waits for: the quick model is trained."""
+        return bool(self._quiet)
+
     async def first(self) -> Loaded | None:
         """The next text; waits for the disk when none is ready."""
         if not self._next:
@@ -168,6 +173,8 @@ class Ahead:
         found: list[Prediction] = []
 
         def came(prediction: Prediction) -> None:
+            if prediction.error:
+                return
             by_id[prediction.id].suggested[strategy] = prediction.keywords
             self._prepared.pop(prediction.id, None)
             found.append(prediction)

@@ -64,7 +64,9 @@ def summary(prediction: Prediction) -> str:
             parts.append(_("{rate} tokens/s").format(rate=f"{rate:,.0f}"))
     if prediction.truncated:
         parts.append(_("cut off at the limit"))
-    if not prediction.valid:
+    if prediction.error:
+        parts.append(_("no answer"))
+    elif not prediction.valid:
         parts.append(_("no valid JSON"))
     return ", ".join(parts)
 
@@ -77,6 +79,8 @@ def details(marking: Marking | None, prompt: str, *, stale: bool) -> Content:
     parts = [_facts(prediction)]
     if stale:
         parts.insert(0, Content.styled(_("Of the text before it was changed."), WRONG))
+    if prediction.error:
+        parts.insert(0, Content.styled(printable(prediction.error), WRONG))
     parts += [_rounds(prediction)] if prediction.feedback else []
     if prediction.ungrounded:
         words = ", ".join(f"'{printable(word)}'" for word in prediction.ungrounded)

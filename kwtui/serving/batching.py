@@ -143,7 +143,8 @@ class Batcher:
                 self._answer([job])
         else:
             for job, prediction in zip(batch, found, strict=True):
-                job.settle(prediction)
+                lost = prediction.error
+                job.settle(Fault(lost, 503) if lost else prediction)
 
 
 def _settle(batch: Sequence[_Waiting], fault: Fault) -> None:

@@ -243,6 +243,7 @@ def test_drafts_are_made_by_a_strategy_and_approved(
     assert data("draft", "--strategy", "crf", "--annotator", "ann", "--json").json == {
         "drafted": 1,
         "left": 0,
+        "unanswered": 0,
     }
     (found,) = data("next", "--order", "uncertain", "--annotator", "ann", "--json").json
     assert (found["id"], found["suggested"]) == ("new", {"crf": ["캡슐", "소아"]})

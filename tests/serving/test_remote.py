@@ -95,7 +95,7 @@ def test_a_server_killed_and_restarted_midway_loses_nothing(mortal: LlamaServer)
             threading.Timer(0.3, mortal.start).start()
     assert [p.id for p in found] == [e.id for e in texts]
     assert words(found) == whole
-    assert extractor.refusals == []
+    assert not any(p.error for p in found)
 
 
 def test_order_is_kept_and_no_more_is_asked_at_once_than_allowed(server: Shaped) -> None:
@@ -127,6 +127,9 @@ def test_order_is_kept_and_no_more_is_asked_at_once_than_allowed(server: Shaped)
         (0, {}, b""),
         (200, {}, b"no json"),
         (200, {}, b"[" * 5000),
+        (200, {}, b'{"choices": []}'),
+        (200, {}, b'{"choices": [{"message": {"content": null}, "finish_reason": "stop"}]}'),
+        (408, {}, b""),
     ],
 )
 def test_what_passes_is_tried_again(server: Shaped, fault: Fault) -> None:
@@ -136,7 +139,7 @@ def test_what_passes_is_tried_again(server: Shaped, fault: Fault) -> None:
     found = list(extractor.extract(TEXTS[:12]))
     assert [p.keywords[0].surface for p in found] == [f"파스{n}" for n in range(12)]
     assert len(server.asked) > opened + 12
-    assert extractor.refusals == []
+    assert not any(p.error for p in found)
 
 
 def test_a_text_that_is_refused_fails_alone_and_is_told(server: Shaped) -> None:
@@ -151,7 +154,7 @@ def test_a_text_that_is_refused_fails_alone_and_is_told(server: Shaped) -> None:
     found = list(extractor.extract(TEXTS[:6]))
     assert [p.valid for p in found] == [True, True, True, False, True, True]
     assert [len(p.keywords) for p in found] == [2, 2, 2, 0, 2, 2]
-    (sentence,) = extractor.refusals
+    (sentence,) = [p.error for p in found if p.error]
     assert "파스3" in sentence and "exceeds the available context size" in sentence
 
 

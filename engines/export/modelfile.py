@@ -1,8 +1,9 @@
 """The Modelfile of Ollama: written so that no text of a person can be read as its code.
 
-A Modelfile quotes a value with `\"\"\"` and knows no escape in it; a template is Go's, where `{{`
-begins code (https://github.com/ollama/ollama/blob/main/docs/modelfile.md,
-https://pkg.go.dev/text/template). What is literal becomes a string of Go where it has to.
+A Modelfile quotes a value with `\"\"\"` and knows no escape in it; its reader drops every character
+that Go's strconv.IsPrint does not take for visible, such as a wide or unbreakable space
+(https://github.com/ollama/ollama/blob/main/parser/parser.go). A template is Go's, where `{{` begins
+code (https://pkg.go.dev/text/template). What is literal becomes a string of Go where it has to.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from engines.export.turns import Turns
 from glossary.errors import UserError
 from glossary.i18n import _
 
 _QUOTES = '"""'
-# Braces and quotes that Go could read as code, or the Modelfile as the end of a value: several
-# together, and one where two pieces meet.
-_UNSAFE = re.compile(r'[{}"]{2,}|[{}"]\Z|\A[{}"]')
+# What Go could read as code, or the Modelfile as the end of a value.
+_MARKS = frozenset('{}"')
 _NAME = re.compile(r"[\w.][\w./:-]*")
 
 
@@ -65,18 +66,33 @@ def quoted(value: str) -> str:
 
 def literal(text: str) -> str:
     """`text` in a Go template, so that it is written as it stands, whatever it holds."""
-    return _UNSAFE.sub(lambda match: "{{ " + go_string(match[0]) + " }}", text)
+    pieces, at = [], 0
+    for special, run in groupby(text, lambda c: c in _MARKS or not _kept(c)):
+        piece = "".join(run)
+        inside = at > 0 and at + len(piece) < len(text)
+        at += len(piece)
+        # One brace or quote alone is none of theirs, except where two pieces meet.
+        plain = not special or (len(piece) == 1 and piece in _MARKS and inside)
+        pieces.append(piece if plain else "{{ " + go_string(piece) + " }}")
+    return "".join(pieces)
 
 
 def go_string(text: str) -> str:
-    """A Go string; braces and quotes as escapes, so that neither reader takes them for its own."""
-    escapes = {'"': r"\x22", "\\": r"\\", "\n": r"\n", "{": r"\x7b", "}": r"\x7d"}
-    return '"' + "".join(escapes.get(c, c) for c in text) + '"'
+    """A Go string; what either reader takes for its own or drops stands in it as an escape."""
+    known = {'"': r"\x22", "\\": r"\\", "\n": r"\n", "{": r"\x7b", "}": r"\x7d"}
+    spelled = (known.get(c) or (c if _kept(c) else f"\\U{ord(c):08x}") for c in text)
+    return '"' + "".join(spelled) + '"'
 
 
 def sayable(system: str) -> bool:
     """Whether a text can stand behind SYSTEM; otherwise it goes into the template."""
-    return not (_QUOTES in system or system.startswith('"') or system.endswith('"'))
+    quotes = _QUOTES in system or system.startswith('"') or system.endswith('"')
+    return not quotes and all(map(_kept, system))
+
+
+def _kept(character: str) -> bool:
+    """Whether the reader of a Modelfile keeps it within quotes."""
+    return character.isprintable() or character in "\n\t"
 
 
 def chat_template(turns: Turns, system: str = "") -> str:
@@ -117,6 +133,6 @@ def text_template(turns: Turns, head: str, tail: str) -> tuple[str, str]:
 
 
 def _stop(token: str) -> str:
-    if '"' in token or "\n" in token:
+    if '"' in token or "\n" in token or not all(map(_kept, token)):
         raise UserError(_("A Modelfile cannot hold the stop token {token}.").format(token=token))
     return f'"{token}"'

@@ -13,7 +13,10 @@ _ACTION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 
 def read_modelfile(text: str) -> list[tuple[str, str]]:
-    """(command, value) in order; a value in three quotes ends at the next three quotes."""
+    """(command, value) in order; a value in three quotes ends at the next three quotes.
+
+    Of the characters in it only those are kept that the parser takes for visible.
+    """
     found, at = [], 0
     while at < len(text):
         command = re.compile(r"([A-Z]+) ").match(text, at)
@@ -26,7 +29,8 @@ def read_modelfile(text: str) -> list[tuple[str, str]]:
         else:
             end = text.index("\n", at)
             value, at = text[at:end], end
-        found.append((command[1], value))
+        kept = "".join(c for c in value if c.isprintable() or c in "\t\n\r")
+        found.append((command[1], kept))
         at += 1
     return found
 

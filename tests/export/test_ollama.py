@@ -18,7 +18,7 @@ from glossary.errors import UserError
 from tests.export.go_templates import read_modelfile, run_template
 
 TEXT = "진통과 해열 효과가 있는 파스형 의약품은 임산부와 노인에게 적합합니다."
-NASTY = 'Say """hi""" and {{ .System }} }} {{{ "\n"""'
+NASTY = 'Say """hi""" and {{ .System }} }} {{{ "\n"""\u3000{\u00a0'
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,7 @@ def test_a_conversation_is_that_of_the_chat_template(tokenizer: Any) -> None:
         StrategySettings(kinds=["제형: 파스처럼", "증상"], exclude=["약"], notes=["짧게"]),
         StrategySettings(instruction=NASTY, notes=[NASTY], template="en"),
         StrategySettings(instruction='"""'),
+        StrategySettings(instruction="넓은\u3000칸", notes=["붙은\u00a0칸", "{\u200b{"]),
         StrategySettings(template_text="{{ text }} ->"),
     ],
 )
@@ -80,15 +81,22 @@ def test_nothing_discourages_copying_and_answers_end_where_they_should(tokenizer
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.text(alphabet='{}"\\ab 가\n.', max_size=24), st.text(alphabet='{}"\n라', max_size=8))
+@given(
+    st.text(alphabet='{}"\\ab 가\n.\u3000\u200b', max_size=24),
+    st.text(alphabet='{}"\n라\u00a0', max_size=8),
+)
 def test_literal_text_is_never_code(one: str, other: str) -> None:
     template = literal(one) + "{{ .Prompt }}" + literal(other)
     assert run_template(template, {"Prompt": "p"}) == one + "p" + other
     assert '"""' not in template
+    assert all(c.isprintable() or c in "\t\n" for c in template)
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.text(alphabet='{}"\\ab 가\n', max_size=30), st.text(alphabet='{}"a\n', max_size=10))
+@given(
+    st.text(alphabet='{}"\\ab 가\n\u3000\t', max_size=30),
+    st.text(alphabet='{}"a\n\u200b', max_size=10),
+)
 def test_a_modelfile_keeps_any_prompt(head: str, tail: str) -> None:
     turns = Turns("<u>", "<u>", "\n\n", "</u><m>", "</m><u>", ("</m>",))
     template, system = text_template(turns, head, tail)

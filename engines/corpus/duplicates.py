@@ -6,6 +6,7 @@ band of their signatures are candidates; what is reported has been compared in f
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,8 +27,12 @@ _GRAM = 3
 _BATCH = 2000
 # So many neighbours of a run of equal bands are compared: long runs are linked through them.
 _NEIGHBOURS = 4
+# 3-grams of so many texts are kept while pairs are compared.
+_READ = 8192
 # Of so many texts that are linked already, further pairs tell nothing new.
 _CROWD = 16
+# Two crowds of which so many pairs were compared in vain are different.
+_VAIN = 16
 
 Progress = Callable[[int, int], None]
 
@@ -58,14 +63,13 @@ def shingles(text: str) -> frozenset[str]:
 
 def similarity(one: str, other: str) -> float:
     """Jaccard similarity of the 3-grams, 0 to 1."""
-    left, right = _cached(one), _cached(other)
-    shared = len(left & right)
-    return shared / (len(left) + len(right) - shared)
+    return jaccard(shingles(one), shingles(other))
 
 
-@lru_cache(maxsize=4096)
-def _cached(text: str) -> frozenset[str]:
-    return shingles(text)
+def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
+    """What two sets share of what they hold together, 0 to 1."""
+    shared = len(one & other)
+    return shared / (len(one) + len(other) - shared)
 
 
 def sign(corpus: Core, on_progress: Progress | None = None) -> int:
@@ -138,6 +142,7 @@ def near_keys(
     if count < 2 or (fresh_only and not signed.fresh.any()):
         return
     linked = _Linked(count, crowd)
+    grams = _reader(corpus)
     compared: set[int] = set()
     steps = BANDS * _NEIGHBOURS
     for step, (ones, others) in enumerate(_candidates(signed, fresh_only)):
@@ -153,16 +158,24 @@ def near_keys(
                 continue
             compared.add(mark)
             keys = int(signed.keys[one]), int(signed.keys[other])
-            alike = similarity(*_texts(corpus, keys))
+            with sentences(corpus.path):
+                alike = jaccard(grams(keys[0]), grams(keys[1]))
             if alike >= NEAR:
                 linked.join(one, other)
                 yield *keys, alike
+            else:
+                linked.differ(one, other)
 
 
-def _texts(corpus: Core, keys: tuple[int, int]) -> tuple[str, str]:
-    with sentences(corpus.path):
-        found = dict(corpus.db.execute("SELECT key, text FROM texts WHERE key IN (?, ?)", keys))
-    return found[keys[0]], found[keys[1]]
+def _reader(corpus: Core) -> Callable[[int], frozenset[str]]:
+    """The 3-grams of a text by its key; those of the latest ones are kept."""
+
+    @lru_cache(maxsize=_READ)
+    def grams(key: int) -> frozenset[str]:
+        row = corpus.db.execute("SELECT text FROM texts WHERE key = ?", (key,)).fetchone()
+        return shingles(row[0])
+
+    return grams
 
 
 def _signed(corpus: Core) -> _Signed:
@@ -187,16 +200,17 @@ def _signed(corpus: Core) -> _Signed:
 def _candidates(
     signed: _Signed, fresh_only: bool
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Places of texts that share a band, near ones in the order of keys."""
+    """Places of texts that share a band; in a long run those stand together that share the next."""
     import numpy as np
 
     for band in range(BANDS):
         column = signed.bands[:, band]
-        order = np.argsort(column, kind="stable")
+        order = np.lexsort((signed.bands[:, (band + 1) % BANDS], column))
         ranked = column[order]
         for step in range(1, _NEIGHBOURS + 1):
             equal = np.flatnonzero(ranked[step:] == ranked[:-step])
-            ones, others = order[equal], order[equal + step]
+            ones = np.minimum(order[equal], order[equal + step])
+            others = np.maximum(order[equal], order[equal + step])
             if fresh_only:
                 kept = signed.fresh[ones] | signed.fresh[others]
                 ones, others = ones[kept], others[kept]
@@ -206,7 +220,8 @@ def _candidates(
 class _Linked:
     """Which texts are linked, by place (union-find), so that a crowd is not compared pair by pair.
 
-    Texts linked already need no further comparison once they are more than `crowd`.
+    Texts linked already need no further comparison once they are more than `crowd`, and two sets
+    of more than _CROWD none after _VAIN pairs that differ.
     """
 
     def __init__(self, count: int, crowd: int) -> None:
@@ -215,9 +230,12 @@ class _Linked:
         self._parent = np.arange(count)
         self._size = np.ones(count, np.int64)
         self._crowd = crowd
+        self._vain: Counter[int] = Counter()
 
     def worth(self, ones: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of the pairs `wanted` wants; every path is short afterwards."""
+        import numpy as np
+
         parent = self._parent
         while True:
             above = parent[parent]
@@ -225,21 +243,37 @@ class _Linked:
                 break
             parent = above
         self._parent = parent
-        roots = parent[ones]
-        found: NDArray[np.bool_] = (roots != parent[others]) | (self._size[roots] <= self._crowd)
+        one, other = parent[ones], parent[others]
+        found: NDArray[np.bool_] = (one != other) | (self._size[one] <= self._crowd)
+        vain = [pair for pair, times in self._vain.items() if times >= _VAIN]
+        if vain:
+            pairs = np.minimum(one, other) * len(parent) + np.maximum(one, other)
+            found &= ~np.isin(pairs, np.array(vain))
         return found
 
     def wanted(self, one: int, other: int) -> bool:
         """Whether comparing two texts can tell something new."""
-        root = self._root(one)
-        return root != self._root(other) or bool(self._size[root] <= self._crowd)
+        low, high = self._roots(one, other)
+        if low == high:
+            return bool(self._size[low] <= self._crowd)
+        return self._vain[low * len(self._parent) + high] < _VAIN
 
     def join(self, one: int, other: int) -> None:
         """Link two texts and all that is linked with them."""
-        low, high = sorted((self._root(one), self._root(other)))
+        low, high = self._roots(one, other)
         if low != high:
             self._parent[high] = low
             self._size[low] += self._size[high]
+
+    def differ(self, one: int, other: int) -> None:
+        """Remember that two texts are no near-duplicates, where both are of a crowd."""
+        low, high = self._roots(one, other)
+        if low != high and min(self._size[low], self._size[high]) > _CROWD:
+            self._vain[low * len(self._parent) + high] += 1
+
+    def _roots(self, one: int, other: int) -> tuple[int, int]:
+        left, right = self._root(one), self._root(other)
+        return (left, right) if left < right else (right, left)
 
     def _root(self, place: int) -> int:
         parent = self._parent

@@ -130,13 +130,13 @@ def test_a_crowd_of_near_duplicates_is_one_group_with_few_comparisons(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared = []
-    similarity = duplicates.similarity
+    jaccard = duplicates.jaccard
 
-    def counted(one: str, other: str) -> float:
+    def counted(one: frozenset[str], other: frozenset[str]) -> float:
         compared.append(1)
-        return similarity(one, other)
+        return jaccard(one, other)
 
-    monkeypatch.setattr(duplicates, "similarity", counted)
+    monkeypatch.setattr(duplicates, "jaccard", counted)
     crowd = 400
     body = "진통과 해열 효과가 있는 파스형 의약품은 임산부와 노인에게 적합하다고 한다"
     with Corpus.open(tmp_path / "corpus.sqlite", create=True) as corpus:

@@ -1,10 +1,14 @@
 """Keys that labeling takes, counted on the gold of konne dev and of the demo's dev split.
 
-    python tests/benchmarks/labeling.py [--texts N] [--pane N] [--model] [--all]
+    python tests/benchmarks/labeling.py [--texts N] [--pane N] [--arm WORDS] [--only-pane] [--model]
 
 An annotator who knows the gold takes the fewest keys of the labeling view (tests/annotator.py):
-digits, hints, arrows, and Enter. All texts go through the view's own model of a text; `--pane` of
-them also through the real pane, key by key, where the keys and the labels on disk are compared.
+digits, hints, arrows, and Enter. Through the real pane go the first `--pane` texts of each set in
+every arm, key by key, and the labels on disk are compared with the gold (tests/replay.py): no
+suggestions; Kiwi's nouns; a glossary (konne: the keywords of its training texts; the demo: its
+own); the quick model learning along; the quick model after 1,000 texts; a strategy's suggestions
+(the embedded model; konne is what it was trained on). All texts also go through the view's own
+model of a text without the screen, which takes seconds instead of minutes.
 
 The same gold in other tools, by their fewest actions: doccano takes two mouse positions and a
 label key a span, and two keys to approve and go on; Prodigy the same a span and one key to accept,
@@ -23,8 +27,9 @@ import lzma
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -40,6 +45,7 @@ from glossary.text import normalise
 from kwtui.panes.dataset_ahead import LEARN_EVERY
 from kwtui.widgets.draft import Draft
 from tests.annotator import Ways, chosen, keys_for
+from tests.replay import Arm, arms, prepare, replay
 
 LEARNT = 1000
 Suggested = dict[str, tuple[Keyword, ...]]
@@ -147,13 +153,12 @@ def taught(texts: Sequence[Example], sources: Sequence[str], matcher: Matcher | 
     return offering
 
 
-def demo_matcher() -> Matcher:
+def demo_terms() -> list[Term]:
     lines = (assets() / "demo" / "glossary.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
-    return Matcher(
-        Term(str(n), row["canonical"], tuple(row.get("aliases", ())), keyword=row["keyword"])
-        for n, row in enumerate(rows)
-    )
+    return [
+        Term("", row["canonical"], tuple(row.get("aliases", ())), keyword=row["keyword"])
+        for row in map(json.loads, lines)
+    ]
 
 
 def predicted(examples: Sequence[Example], space: Workspace) -> dict[str, Suggested]:
@@ -167,54 +172,56 @@ def predicted(examples: Sequence[Example], space: Workspace) -> dict[str, Sugges
     return {p.id: {"model": p.keywords} for p in extractor.extract(bare)}
 
 
-async def through_pane(examples: Sequence[Example], folder: Path) -> tuple[int, int, int]:
-    """Label texts in the real pane; returns texts, keys, and texts with other labels than gold."""
-    from engines.corpus.store import Corpus
-    from kwtui.app import Workbench
-    from kwtui.choices import ScreenChoices
-    from kwtui.panes.dataset_label import LabelView
-
-    space = Workspace.create(folder / "pane")
-    with Corpus.open(space.corpus_path, create=True) as corpus:
-        corpus.add(Example(e.id, e.text, labeled=False) for e in examples)
-    wanted = {e.id: {k.surface: (k.start, k.end) for k in e.keywords} for e in examples}
-    app, pressed = Workbench(space, ScreenChoices()), 0
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("f4")
-        await settled(app)
-        await pilot.press("h")
-        view = app.query_one(LabelView)
-        for _number in range(len(examples)):
-            await settled(app)
-            draft = view.draft
-            assert draft is not None and draft.ready
-            keys = keys_for(draft, wanted[draft.text_id], Ways())
-            await pilot.press(*keys)
-            pressed += len(keys)
-        await settled(app)
-        await app.finish()
-    with Corpus.open(space.corpus_path, readonly=True) as corpus:
-        stored = {e.id: {k.surface for k in e.keywords} for e in corpus.examples()}
-    wrong = sum(stored.get(name) != set(words) for name, words in wanted.items())
-    return len(examples), pressed, wrong
+def through_pane(konne_dev: Sequence[Example], demo_dev: Sequence[Example], names: str) -> None:
+    """Every way of being helped through the real pane, key by key; konne, then the demo."""
+    train = konne("train")
+    found = Counter(k.surface for e in train for k in e.keywords if len(k.surface) > 1)
+    known = [Term("", surface) for surface in sorted(found)]
+    sets = (
+        ("konne dev", konne_dev, arms(known, "prompt", train[:LEARNT])),
+        ("demo dev", demo_dev, arms(demo_terms(), "rag", demo("train")[:LEARNT])),
+    )
+    for title, examples, ways in sets:
+        sys.stdout.write(f"{title} through the pane: {len(examples)} texts\n")
+        for arm in ways:
+            if names in arm.name:
+                with tempfile.TemporaryDirectory() as folder:
+                    count, wrong, seconds = played(arm, examples, Path(folder) / "space")
+                tail = f"   {wrong} wrong, {seconds:.0f} s"
+                sys.stdout.write(count.line(f"  {arm.name}") + tail + "\n")
+                sys.stdout.flush()
 
 
-async def settled(app: object) -> None:
-    while app.busy:  # type: ignore[attr-defined]
-        await asyncio.sleep(0.01)
+def played(arm: Arm, examples: Sequence[Example], folder: Path) -> tuple[Count, int, float]:
+    """The keys of an arm, texts whose labels on disk are not the gold, and seconds."""
+    space, count, started = prepare(folder, arm, examples), Count(), time.perf_counter()
+    wrong = asyncio.run(replay(space, arm, examples, count.add))
+    return count, wrong, time.perf_counter() - started
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--texts", type=int, default=0, help="texts of each set; 0: all")
-    parser.add_argument("--pane", type=int, default=40, help="texts through the real pane")
+    parser.add_argument("--pane", type=int, default=40, help="texts through the real pane; 0: none")
+    parser.add_argument("--arm", default="", help="only arms of the pane whose name holds this")
+    parser.add_argument("--only-pane", action="store_true", help="nothing but the real pane")
     parser.add_argument("--all", action="store_true", help="the quick model of all texts as well")
     parser.add_argument("--model", action="store_true", help="suggestions of the embedded model")
     given = parser.parse_args()
     some = slice(given.texts or None)
     dev, train = konne("dev")[some], konne("train")
+    header = f"{'':<44}{'a text':>8}{'keyword':>9}{'doccano':>9}{'Prodigy':>9}"
+    sys.stdout.write(f"{header}\n")
+    if not given.only_pane:
+        on_konne(dev, train, given.all)
+        on_demo(given.model, some)
+    if given.pane:
+        through_pane(dev[: given.pane], demo("dev")[: given.pane], given.arm)
+
+
+def on_konne(dev: Sequence[Example], train: Sequence[Example], everything: bool) -> None:
+    """The view's own model of a text on konne dev, without the screen."""
     out = sys.stdout.write
-    out(f"{'':<44}{'a text':>8}{'keyword':>9}{'doccano':>9}{'Prodigy':>9}\n")
     per_text = sum(len(e.keywords) for e in dev) / len(dev)
     out(f"konne dev: {len(dev)} texts, {per_text:.2f} keywords a text\n")
     runs: list[tuple[str, Count]] = [
@@ -225,23 +232,19 @@ def main() -> None:
     ]
     for name, count in runs:
         out(count.line(name) + "\n")
-    for size in (LEARNT, *([len(train)] if given.all else [])):
+    for size in (LEARNT, *([len(train)] if everything else [])):
         started = time.perf_counter()
         offering = taught(train[:size], (KIWI, CRF), None)
         seconds = time.perf_counter() - started
         count = label(dev, offering, Ways())
         aim = " (aim 1.0)" if size == LEARNT else ""
         out(count.line(f"  quick model after {size:,} texts{aim}") + f"   {seconds:.0f} s\n")
-    on_demo(given.model, some)
-    if given.pane:
-        with tempfile.TemporaryDirectory() as folder:
-            texts, keys, wrong = asyncio.run(through_pane(dev[: given.pane], Path(folder)))
-        out(f"through the pane: {texts} texts, {keys} keys, {wrong} with other labels than gold\n")
 
 
 def on_demo(model: bool, some: slice) -> None:
     write = sys.stdout.write
-    dev, matcher = demo("dev")[some], demo_matcher()
+    dev = demo("dev")[some]
+    matcher = Matcher(replace(term, id=str(n)) for n, term in enumerate(demo_terms()))
     per_text = sum(len(e.keywords) for e in dev) / len(dev)
     write(f"demo dev: {len(dev)} texts, {per_text:.2f} keywords a text\n")
 

@@ -24,7 +24,7 @@ from engines.evaluation.measuring import spread
 from engines.evaluation.metrics import Counts, Scores, score
 from engines.evaluation.results import Delta, LadderResult, RungResult
 from engines.evaluation.rungs import CONTROL, Standing, seed_models, standing
-from engines.evaluation.sending import SEALED
+from engines.evaluation.sending import SEALED, TEST
 from engines.evaluation.significance import holm, seeded_difference, seeded_interval
 from engines.evaluation.summing import summed
 from engines.extraction.learned import labels_digest, training_examples
@@ -229,6 +229,7 @@ def _result(
     deltas = _deltas(order, rows)
     rows = [replace(row, delta=deltas.get(row.strategy)) for row in rows]
     by_name = {one.name: one for one in order}
+    uses = count_use(space, split)
     facts = Facts(
         texts=tuple(texts),
         lacking=canonical.lacks if canonical.is_there else None,
@@ -247,7 +248,8 @@ def _result(
         gold_problems=problems,
         versions=environment_note(),
         commands=(wish.command,) if wish.command else (),
-        test_uses=count_use(space, split),
+        test_uses=uses.get(TEST, 0),
+        split_uses=uses.get(split, 0),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -335,13 +337,13 @@ def _missed(
     return found
 
 
-def count_use(space: Workspace, split: str) -> int:
-    """Put on record that the split was scored; how often the test split has been."""
+def count_use(space: Workspace, split: str) -> dict[str, int]:
+    """Put on record that the split was scored; how often each split has been."""
     with Corpus.open(space.corpus_path) as corpus, corpus.transaction():
         uses: dict[str, int] = json.loads(corpus.value(USES, "{}"))
         uses[split] = int(uses.get(split, 0)) + 1
         corpus.keep_value(USES, json.dumps(uses))
-    return int(uses.get("test", 0))
+    return uses
 
 
 def _write(path: Path, result: LadderResult) -> None:

@@ -32,6 +32,7 @@ from engines.evaluation.measured import (
 )
 from engines.evaluation.report_html import page
 from engines.evaluation.report_markdown import document
+from engines.evaluation.reproducing import commands, strategies
 from engines.evaluation.results import LadderResult, RungResult
 from engines.evaluation.sending import SEALED
 from engines.models.registry import resolve
@@ -45,6 +46,8 @@ from glossary.i18n import _
 EXAMPLES = 4
 _RUNS = 6
 _CARD_BYTES = 20_000
+# A training writes the first; what was brought along mostly has the second.
+_CARDS = ("CARD.md", "README.md")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,8 @@ class ReportData:
     """All that a report prints; `examples` are empty for a sealed split.
 
     `looks`: single held-out texts of this split that people have looked at. `left`: texts that
-    left it for training.
+    left it for training. `origins`: labelings and annotators by where labels came from.
+    `commands` repeat all of it; `strategies` are sections of config.toml.
     """
 
     name: str
@@ -72,7 +76,10 @@ class ReportData:
     curve: LearningCurve | None = None
     splits: Mapping[str, SplitCounts] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
+    origins: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     cards: Mapping[str, str] = field(default_factory=dict)
+    commands: tuple[str, ...] = ()
+    strategies: Mapping[str, str] = field(default_factory=dict)
     looks: int = 0
     left: int = 0
     sealed: bool = False
@@ -94,6 +101,8 @@ def gather(space: Workspace, split: str, folders: Sequence[Path | str]) -> Repor
         losses=loss_curves(space),
         curve=read_curve(space, split),
         cards={name: text for name, text in cards.items() if text},
+        commands=commands(space, result, folders),
+        strategies=strategies(space, result.rows),
         sealed=split in SEALED,
     )
     if not space.corpus_path.exists():
@@ -106,6 +115,7 @@ def gather(space: Workspace, split: str, folders: Sequence[Path | str]) -> Repor
             examples=() if data.sealed else _examples(space, corpus, result, indexes),
             splits=by_split(corpus),
             sources=_sources(corpus),
+            origins=_origins(corpus),
             looks=looks(corpus, split),
             left=moves(corpus, split),
         )
@@ -135,11 +145,16 @@ def write_report(
 def model_card(name: str, folders: Sequence[Path | str]) -> str:
     """The card that lies in a model's folder, "" where there is none."""
     try:
-        path = resolve(name, folders) / "README.md"
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return file.read(_CARD_BYTES)
-    except (UserError, OSError):
+        folder = resolve(name, folders)
+    except UserError:
         return ""
+    for card in _CARDS:
+        try:
+            with (folder / card).open(encoding="utf-8", errors="replace") as file:
+                return file.read(_CARD_BYTES)
+        except OSError:
+            continue
+    return ""
 
 
 def loss_curves(space: Workspace) -> tuple[LossCurve, ...]:
@@ -199,3 +214,10 @@ def _examples(
 def _sources(corpus: Core) -> tuple[str, ...]:
     rows = corpus.db.execute("SELECT DISTINCT source FROM texts WHERE source != '' ORDER BY 1")
     return tuple(str(row[0]) for row in rows)
+
+
+def _origins(corpus: Core) -> dict[str, tuple[int, int]]:
+    rows = corpus.db.execute(
+        "SELECT origin, count(*), count(DISTINCT annotator) FROM labelings GROUP BY origin"
+    )
+    return {str(origin): (int(texts), int(people)) for origin, texts, people in rows}

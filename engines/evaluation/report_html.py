@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from engines.evaluation.report_table import (
     parts,
     rows,
 )
-from engines.evaluation.report_words import facts, group_names, headline, verdict_names
+from engines.evaluation.report_words import data_notes, facts, group_names, headline, verdict_names
 from glossary.i18n import _, language
 from glossary.text import printable
 
@@ -38,10 +38,12 @@ if TYPE_CHECKING:
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2330; --soft: #5c6578; --rule: #d8dce4;
   --paper: #fff; --band: #f4f6f9; --good: #00734d; --warn: #9c5700; --bad: #b3261e;
-  --c0: #0072b2; --c1: #d55e00; --c2: #009e73; --c3: #cc79a7; --c4: #b08a00; --c5: #56b4e9; }
+  --c0: #0072b2; --c1: #d55e00; --c2: #009e73; --c3: #cc79a7; --c4: #b08a00; --c5: #56b4e9;
+  --c6: #4d4d4d; --c7: #7a4a1e; }
 @media (prefers-color-scheme: dark) { :root { --ink: #dfe3ec; --soft: #9aa3b5; --rule: #343a48;
   --paper: #16181f; --band: #1e222c; --good: #6fd3a8; --warn: #e0af68; --bad: #f7768e;
-  --c0: #56a8e0; --c1: #f08a4b; --c2: #3fc79a; --c3: #e09cc4; --c4: #d6b436; --c5: #8fd0f5; } }
+  --c0: #56a8e0; --c1: #f08a4b; --c2: #3fc79a; --c3: #e09cc4; --c4: #d6b436; --c5: #8fd0f5;
+  --c6: #b8b8b8; --c7: #c08a56; } }
 body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 60rem; color: var(--ink);
   background: var(--paper); font: 16px/1.55 system-ui, "Noto Sans KR", sans-serif; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
@@ -59,9 +61,11 @@ svg { width: 100%; height: auto; max-width: 46rem; display: block; }
 .tick { font-size: 12px; } .grid { stroke: var(--rule); } .bar { stroke-width: 3; }
 .curve { fill: none; stroke-width: 2; } .band { opacity: .18; }
 .c0 { fill: var(--c0); } .c1 { fill: var(--c1); } .c2 { fill: var(--c2); } .c3 { fill: var(--c3); }
-.c4 { fill: var(--c4); } .c5 { fill: var(--c5); } .s0 { stroke: var(--c0); }
+.c4 { fill: var(--c4); } .c5 { fill: var(--c5); }
+.c6 { fill: var(--c6); } .c7 { fill: var(--c7); } .s0 { stroke: var(--c0); }
 .s1 { stroke: var(--c1); } .s2 { stroke: var(--c2); } .s3 { stroke: var(--c3); }
 .s4 { stroke: var(--c4); } .s5 { stroke: var(--c5); }
+.s6 { stroke: var(--c6); } .s7 { stroke: var(--c7); } .lead { fill: none; opacity: .55; }
 .text { border-left: 3px solid var(--rule); padding: .1rem 0 .1rem .9rem; margin: 1rem 0; }
 .text p { margin: .25rem 0; } .who { color: var(--soft); font-size: .85rem; }
 mark { background: none; color: inherit; font-weight: 600; border-bottom: 2px solid var(--good); }
@@ -105,13 +109,12 @@ def _body(data: ReportData) -> list[str]:
         *_examples(data),
         *_data_card(data),
     ]
-    for number, (name, card) in enumerate(data.cards.items()):
-        found += [_h(_("Models"))] if number == 0 else []
-        found.append(f"<details><summary>{_e(name)}</summary><pre>{_e(card)}</pre></details>")
+    found += _folded(_("Models"), data.cards)
+    found += _folded(_("Strategies as they were asked"), data.strategies)
     found.append(_h(_("Versions")))
     found.append(_list([f"{name}: {value}" for name, value in result.versions.items()]))
     found.append(_h(_("How to measure it again")))
-    commands = "\n".join(result.commands)
+    commands = "\n".join(data.commands)
     found.append(f"<pre>{_e(commands)}</pre>")
     return found
 
@@ -180,7 +183,9 @@ def _mistakes(data: ReportData) -> list[str]:
         return []
     title, names = _("Mistakes by kind"), group_names()
     series = [(printable(n), [g.count for g in groups]) for n, groups in data.groups.items()]
-    found = [_h(title), bars(list(names.values()), series, title)]
+    made = [n for n in range(len(names)) if any(counts[n] for _name, counts in series)]
+    shown = [list(names.values())[n] for n in made]
+    found = [_h(title), bars(shown, [(n, [c[at] for at in made]) for n, c in series], title)]
     best = list(data.groups)[-1]
     words = [
         f"{names[g.group]}: " + ", ".join(f"{word} ({count})" for word, count in g.words[:10])
@@ -250,9 +255,14 @@ def _data_card(data: ReportData) -> list[str]:
         cells = "".join(f"<td>{count:,}</td>" for count in counts)
         body.append(f"<tr><td>{_e(split or '-')}</td>{cells}</tr>")
     found = [_h(_("Data")), _table(titles, body)]
-    if data.sources:
-        told = _("Sources: {names}").format(names=", ".join(data.sources))
-        found.append(f"<p>{_e(told)}</p>")
+    return [*found, *(f"<p>{_e(note)}</p>" for note in data_notes(data))]
+
+
+def _folded(title: str, parts: Mapping[str, str]) -> list[str]:
+    """Each text under its name, opened by a click."""
+    found = [_h(title)] if parts else []
+    for name, text in parts.items():
+        found.append(f"<details><summary>{_e(name)}</summary><pre>{_e(text)}</pre></details>")
     return found
 
 

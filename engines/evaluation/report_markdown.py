@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from engines.evaluation.errors import Error
@@ -15,7 +15,7 @@ from engines.evaluation.report_table import (
     parts,
     rows,
 )
-from engines.evaluation.report_words import facts, group_names, headline, verdict_names
+from engines.evaluation.report_words import data_notes, facts, group_names, headline, verdict_names
 from glossary.i18n import _
 
 if TYPE_CHECKING:
@@ -39,11 +39,13 @@ def document(data: ReportData) -> str:
     if notes:
         found.append(_list(notes))
     found += _detailed(data)
-    found += [*_mistakes(data), *_examples(data), *_data_card(data), *_model_cards(data)]
+    found += [*_mistakes(data), *_examples(data), *_data_card(data)]
+    found += _fenced(_("Models"), data.cards)
+    found += _fenced(_("Strategies as they were asked"), data.strategies)
     found.append(_section(_("Versions")))
     found.append(_list([f"{name}: {value}" for name, value in result.versions.items()]))
     found.append(_section(_("How to measure it again")))
-    commands = "\n".join(result.commands)
+    commands = "\n".join(data.commands)
     fence = "`" * max(3, _longest(commands) + 1)
     found.append(f"{fence}\n{commands}\n{fence}")
     return "\n\n".join(part.rstrip() for part in found) + "\n"
@@ -101,16 +103,14 @@ def _data_card(data: ReportData) -> list[str]:
         counts = (n.texts, n.labeled, n.keywords, n.different, n.empty)
         cells.append([split or "-", *(f"{count:,}" for count in counts)])
     found = [_section(_("Data")), markdown_table(head, cells)]
-    if data.sources:
-        found.append(_md(_("Sources: {names}").format(names=", ".join(data.sources))))
-    return found
+    return [*found, *(_md(note) for note in data_notes(data))]
 
 
-def _model_cards(data: ReportData) -> list[str]:
-    found = [_section(_("Models"))] if data.cards else []
-    for name, card in data.cards.items():
-        fence = "`" * max(3, _longest(card) + 1)
-        found += [f"### {_md(name)}", f"{fence}text\n{card.rstrip()}\n{fence}"]
+def _fenced(title: str, parts: Mapping[str, str]) -> list[str]:
+    found = [_section(title)] if parts else []
+    for name, text in parts.items():
+        fence = "`" * max(3, _longest(text) + 1)
+        found += [f"### {_md(name)}", f"{fence}text\n{text.rstrip()}\n{fence}"]
     return found
 
 

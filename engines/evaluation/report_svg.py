@@ -1,6 +1,6 @@
 """Plots as SVG inside a page: no script, no style of their own, every word escaped.
 
-Colours are classes (`c0` to `c5`), which the page defines for light and dark; they are told apart
+Colours are classes (`c0` to `c7`), which the page defines for light and dark; they are told apart
 by colour-blind readers (Wong 2011), and shapes and words say the same.
 """
 
@@ -10,12 +10,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
 
 WIDTH = 720
-COLORS = 6
+COLORS = 8
 _LEFT, _RIGHT, _TOP, _LINE = 190, 60, 10, 26
 _LETTER = 7.2
+# Units between two names in a column.
+_NAME = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +66,14 @@ def forest(rows: Sequence[Interval], title: str) -> str:
 
 
 def scatter(spots: Sequence[Spot], title: str, x_title: str, number: Callable[[float], str]) -> str:
-    """Points over a logarithmic axis, F1 from 0 to 1 upwards; each with its name beside it."""
-    height, bottom = 380, 330
+    """Points over a logarithmic axis, F1 from 0 to 1 upwards; names stand in a column beside."""
     if not spots:
         return _svg(40, title, [])
+    bottom = max(330, 20 + _NAME * len(spots))
     logs = [math.log10(spot.x) for spot in spots]
     first = math.floor(min(logs))
     last = max(math.ceil(max(logs)), first + 1)
-    left, room = 60, WIDTH - 60 - 150
+    left, room = 60, WIDTH - 60 - 170
 
     def place(log: float, value: float) -> tuple[float, float]:
         return left + (log - first) / (last - first) * room, bottom - value * (bottom - 20)
@@ -82,18 +83,19 @@ def scatter(spots: Sequence[Spot], title: str, x_title: str, number: Callable[[f
         x, _y = place(decade, 0)
         parts.append(f'<line x1="{x:.1f}" y1="20" x2="{x:.1f}" y2="{bottom}" class="grid"/>')
         parts.append(_text(x, bottom + 18, number(10.0**decade), anchor="middle", kind="tick"))
-    for step in range(6):
-        _x, y = place(first, step / 5)
-        parts.append(
-            f'<line x1="{left}" y1="{y:.1f}" x2="{left + room}" y2="{y:.1f}" class="grid"/>'
-        )
-        parts.append(_text(left - 8, y + 4, f"{step / 5:.1f}", anchor="end", kind="tick"))
+    parts += [_level(place(first, n / 5)[1], left, room, f"{n / 5:.1f}") for n in range(6)]
     parts.append(_text(left + room / 2, bottom + 42, x_title, anchor="middle", kind="tick"))
     places = [place(log, spot.y) for log, spot in zip(logs, spots, strict=True)]
-    for index, ((x, y), label_y) in enumerate(zip(places, _apart(places), strict=True)):
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" class="c{index % COLORS}"/>')
-        parts.append(_text(x + 9, label_y + 4, _cut(spots[index].name, 150)))
-    return _svg(height, title, parts)
+    names, points = list[str](), list[str]()
+    for index, ((x, y), height) in enumerate(zip(places, _apart(places, bottom), strict=True)):
+        side = left + room + 24
+        names.append(
+            f'<polyline points="{x:.1f},{y:.1f} {side - 14:.1f},{height:.1f} '
+            f'{side - 4:.1f},{height:.1f}" class="lead s{index % COLORS}"/>'
+        )
+        names.append(_text(side, height + 4, _cut(spots[index].name, 145)))
+        points.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" class="c{index % COLORS}"/>')
+    return _svg(bottom + 50, title, [*parts, *names, *points])
 
 
 def bars(groups: Sequence[str], series: Sequence[tuple[str, Sequence[int]]], title: str) -> str:
@@ -128,31 +130,43 @@ def curves(lines: Sequence[Line], title: str, x_title: str) -> str:
         return _svg(40, title, [])
     head = 24 * ((len(lines) + 2) // 3)
     bottom = 300 + head
-    first, last = min(x for x, _y in points), max(x for x, _y in points)
-    low, high = min(y for _x, y in points), max(y for _x, y in points)
-    high = high if high > low else low + 1
-    left, room = 70, WIDTH - 70 - 20
+    across = _ticks(min(x for x, _y in points), max(x for x, _y in points))
+    upwards = _ticks(min(y for _x, y in points), max(y for _x, y in points))
+    (first, last), (low, high) = (across[0], across[-1]), (upwards[0], upwards[-1])
+    left, room = 70, WIDTH - 70 - 30
 
     def place(x: float, y: float) -> str:
-        across = left + (x - first) / ((last - first) or 1) * room
+        at = left + (x - first) / (last - first) * room
         down = bottom - (y - low) / (high - low) * (bottom - head - 16)
-        return f"{across:.1f},{down:.1f}"
+        return f"{at:.1f},{down:.1f}"
 
     parts = _legend([line.name for line in lines])
-    for step in range(5):
-        value = low + (high - low) * step / 4
+    for value in upwards:
         y = float(place(first, value).split(",")[1])
-        parts.append(
-            f'<line x1="{left}" y1="{y:.1f}" x2="{left + room}" y2="{y:.1f}" class="grid"/>'
-        )
-        parts.append(_text(left - 8, y + 4, f"{value:.3g}", anchor="end", kind="tick"))
-    for x, anchor in ((first, "start"), (last, "end")):
-        at = float(place(x, low).split(",")[0])
-        parts.append(_text(at, bottom + 18, f"{x:,.0f}", anchor=anchor, kind="tick"))
-    parts.append(_text(left + room / 2, bottom + 18, x_title, anchor="middle", kind="tick"))
+        parts.append(_level(y, left, room, f"{value:g}"))
+    for value in across:
+        x = float(place(value, low).split(",")[0])
+        parts.append(_text(x, bottom + 18, f"{value:,g}", anchor="middle", kind="tick"))
+    parts.append(_text(left + room / 2, bottom + 38, x_title, anchor="middle", kind="tick"))
     for index, line in enumerate(lines):
         parts += _curve(line, index, place)
-    return _svg(bottom + 30, title, parts)
+    return _svg(bottom + 46, title, parts)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round values, at most six or so, of which the first and the last enclose both."""
+    span = (high - low) or abs(high) or 1.0
+    rough = span / 5
+    unit = 10.0 ** math.floor(math.log10(rough))
+    step = next(unit * n for n in (1, 2, 2.5, 5, 10) if unit * n >= rough * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(step * n, 12) for n in range(first, max(last, first + 1) + 1)]
+
+
+def _level(y: float, left: float, room: float, words: str) -> str:
+    """A line across with its value beside it."""
+    line = f'<line x1="{left}" y1="{y:.1f}" x2="{left + room}" y2="{y:.1f}" class="grid"/>'
+    return line + _text(left - 8, y + 4, words, anchor="end", kind="tick")
 
 
 def _curve(line: Line, index: int, place: Callable[[float, float], str]) -> list[str]:
@@ -182,14 +196,16 @@ def _legend(names: Sequence[str]) -> list[str]:
     return parts
 
 
-def _apart(places: Sequence[tuple[float, float]]) -> list[float]:
-    """Heights of the names so that those that would lie over each other stand apart."""
-    heights = [y for _x, y in places]
-    order = sorted(range(len(places)), key=lambda n: heights[n])
-    for before, after in pairwise(order):
-        near = abs(places[before][0] - places[after][0]) < 150
-        if near and heights[after] - heights[before] < 14:
-            heights[after] = heights[before] + 14
+def _apart(places: Sequence[tuple[float, float]], bottom: float) -> list[float]:
+    """Heights for the names of these points, in their order and one under the other."""
+    order = sorted(range(len(places)), key=lambda n: (places[n][1], -places[n][0]))
+    heights = [0.0] * len(places)
+    above = 0.0
+    for n in order:
+        heights[n] = above = max(places[n][1], above + _NAME)
+    below = bottom + _NAME
+    for n in reversed(order):
+        heights[n] = below = min(heights[n], below - _NAME)
     return heights
 
 

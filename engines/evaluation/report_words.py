@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engines.evaluation.comparing import VERDICTS
-from engines.evaluation.sending import group_names
+from engines.evaluation.sending import TEST, group_names
 from glossary.i18n import _, ngettext_
 
 if TYPE_CHECKING:
     from engines.evaluation.report import ReportData
 
-__all__ = ["facts", "group_names", "headline", "verdict_names"]
+__all__ = ["data_notes", "facts", "group_names", "headline", "verdict_names"]
 
 
 def headline(data: ReportData) -> str:
@@ -36,6 +36,13 @@ def facts(data: ReportData) -> list[str]:
         result.test_uses,
     )
     found.append(used.format(count=result.test_uses))
+    if data.sealed and result.split != TEST:
+        scored = ngettext_(
+            "{split} has been scored {count} time.",
+            "{split} has been scored {count} times.",
+            result.split_uses,
+        )
+        found.append(scored.format(split=result.split, count=result.split_uses))
     if data.looks:
         looked = ngettext_(
             "People have looked at {count} single text of {split}.",
@@ -52,6 +59,28 @@ def facts(data: ReportData) -> list[str]:
         found.append(left.format(count=data.left, split=result.split))
     if any(row.stale for row in result.rows):
         found.append(_("Texts or labels have changed since: these figures are stale."))
+    return found
+
+
+def data_notes(data: ReportData) -> list[str]:
+    """Where texts and labels came from."""
+    found = []
+    if data.sources:
+        found.append(_("Sources: {names}").format(names=", ".join(data.sources)))
+    names = {
+        "import": _("brought in"),
+        "person": _("by people here"),
+        "draft": _("drafts of machines"),
+        "synthetic": _("made from patterns"),
+    }
+    parts = [
+        f"{names[origin]} {texts:,} ({people:,})"
+        for origin, (texts, people) in data.origins.items()
+        if origin in names
+    ]
+    if parts:
+        said = _("Labelings, with how many annotators: {parts}.")
+        found.append(said.format(parts="; ".join(parts)))
     return found
 
 

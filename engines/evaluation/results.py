@@ -85,7 +85,10 @@ class RungResult:
 
 @dataclass(frozen=True, slots=True)
 class LadderResult:
-    """The rungs of one split, sorted, with what follows from them and how to measure it again."""
+    """The rungs of one split, sorted, with what follows from them and how to measure it again.
+
+    `test_uses`, `split_uses`: how often the test split and this one have been scored.
+    """
 
     split: str
     texts: int
@@ -95,6 +98,7 @@ class LadderResult:
     versions: dict[str, str] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
     test_uses: int = 0
+    split_uses: int = 0
     created: str = ""
 
     def to_json(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from glossary.i18n import _
 
 DEV = "dev"
 # Splits whose single texts are not shown without being put on record.
+TEST = "test"
 SEALED = tuple(name for name in HELD_OUT if name != DEV)
 
 

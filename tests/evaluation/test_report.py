@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+import xml.etree.ElementTree as Xml
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from engines.workspace import Workspace
 from glossary import i18n
 from glossary.errors import FailedError, UserError
 from kwtui.startup import CATALOGUES
+from tests.conftest import Run
 from tests.ladders import TEXTS, fill, write, write_curve
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>'\"&|`$_{\\"
@@ -32,24 +34,62 @@ BROWSER = next(
 )
 
 
+# What may stand in what: the page is simple enough to be checked as strictly as XML.
+INSIDE = {
+    "li": {"ul"},
+    "tr": {"thead", "tbody"},
+    "td": {"tr"},
+    "th": {"tr"},
+    "thead": {"table"},
+    "tbody": {"table"},
+    "summary": {"details"},
+    "title": {"head", "svg"},
+    "mark": {"p"},
+    **{name: {"svg"} for name in ("rect", "line", "circle", "polyline", "polygon", "text")},
+}
+
+
 class Tags(HTMLParser):
-    """Every tag with its attributes, and the letters outside of tags."""
+    """Every tag with its attributes, and the letters outside of tags; fails on what is no page."""
 
     def __init__(self) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.letters: list[str] = []
+        self.open: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+        assert len(dict(attrs)) == len(attrs)
+        parent = self.open[-1] if self.open else ""
+        assert parent in INSIDE.get(tag, {parent}), f"{tag} in {parent}"
+        # A paragraph that holds a block would be closed early by a browser.
+        assert parent != "p" or tag in ("mark",), f"{tag} in p"
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
         self.letters.append(data)
+        assert not data.strip() or self.open[-1] not in ("table", "thead", "tbody", "tr", "ul")
 
 
 def parsed(page: str) -> Tags:
+    assert page.startswith("<!doctype html>\n")
     tags = Tags()
     tags.feed(page)
+    tags.close()
+    assert tags.open == []
+    titles = [name for name, _attrs in tags.tags if name in ("html", "head", "body", "h1")]
+    assert titles == ["html", "head", "body", "h1"]
+    for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
+        Xml.fromstring(svg)
     return tags
 
 
@@ -91,6 +131,10 @@ def evil(space: Workspace) -> None:
     values["versions"] = {EVIL: EVIL}
     values["commands"] = [f"```\n{EVIL}"]
     path.write_text(json.dumps(values), encoding="utf-8")
+    for row in values["rows"]:
+        made_of = {"strategy": {"kind": "model", "instruction": f"`````\n{EVIL}"}}
+        about = space.reports / "ladder" / "cache" / f"{row['key']}.json"
+        about.write_text(json.dumps({"made_of": made_of}), encoding="utf-8")
     (space.models / "card").mkdir()
     (space.models / "card" / "config.json").write_text("{}", encoding="utf-8")
     (space.models / "card" / "README.md").write_text(f"# {EVIL}\n````\n", encoding="utf-8")
@@ -105,7 +149,7 @@ def test_markup_in_texts_labels_names_and_cards_stays_words(workspace: Workspace
     assert letters.count("<script>alert(1)</script>") >= 6
     markdown = text_path.read_text(encoding="utf-8")
     fences = re.findall(r"^(`{3,})(?:text)?\n.*?^\1$", markdown, re.MULTILINE | re.DOTALL)
-    assert len(fences) == 2
+    assert len(fences) == 4
     outside = re.sub(r"^(`{3,})(?:text)?\n.*?^\1$", "", markdown, flags=re.MULTILINE | re.DOTALL)
     assert "<script" not in outside
     assert "<img" not in outside
@@ -159,6 +203,44 @@ def test_a_report_on_test_prints_no_text_but_says_who_looked(workspace: Workspac
     assert [g.count for g in data.groups["rag"]][:2] == [0, 1]
 
 
+def test_a_report_says_how_its_models_were_made_and_its_strategies_asked(
+    workspace: Workspace,
+) -> None:
+    fill(workspace)
+    path = workspace.reports / "ladder" / "dev.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["rows"][2]["model"] = "taught"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    about = workspace.reports / "ladder" / "cache" / f"{values['rows'][2]['key']}.json"
+    strategy = {"kind": "model", "model": "taught", "notes": ["조사는 빼세요."], "shots": 0}
+    about.write_text(json.dumps({"made_of": {"strategy": strategy}}), encoding="utf-8")
+    origins = {
+        "taught": {"method": "full", "base": "longer", "run": "r1"},
+        "longer": {"change": "extend", "base": "kw-mini", "terms": ["파스", "임산부"]},
+    }
+    for name, origin in origins.items():
+        folder = workspace.models / name
+        folder.mkdir()
+        (folder / "config.json").write_text("{}", encoding="utf-8")
+        (folder / "kwtui.json").write_text(json.dumps(origin), encoding="utf-8")
+        (folder / "CARD.md").write_text(f"The card of {name}.", encoding="utf-8")
+    (workspace.runs / "r1").mkdir()
+    (workspace.runs / "r1" / "recipe.toml").write_text('method = "full"\n', encoding="utf-8")
+    for path in write_report(workspace, "dev", [workspace.models]):
+        found = path.read_text(encoding="utf-8")
+        order = [
+            "kwtui tokenizer extend --model kw-mini --name longer --budget 2",
+            "kwtui train runs/r1/recipe.toml",
+            "kwtui ladder --split dev",
+        ]
+        places = [found.index(line) for line in order]
+        assert places == sorted(places)
+        assert "The card of taught." in found
+        assert "조사는 빼세요." in found
+        assert "shots" not in found
+        assert "brought in 11 (1)" in found
+
+
 def test_a_report_in_korean(workspace: Workspace) -> None:
     fill(workspace)
     i18n.use("ko", CATALOGUES)
@@ -183,29 +265,84 @@ def test_the_loss_curves_of_runs_are_drawn(workspace: Workspace) -> None:
     harmless(page)
     assert page.count("<svg") == 4
     assert "Loss of the run &lt;b&gt;run" in page
-    assert page.count("<polyline") == 2
+    assert len(re.findall(r'<polyline [^>]* curve"', page)) == 2
 
 
-def test_the_table_for_a_paper(workspace: Workspace) -> None:
+def latex_cells(source: str) -> list[list[str]]:
+    """The rows of the one table of a LaTeX source, read strictly; fails on what would not compile.
+
+    Comments are left out, environments are closed in their order, braces and dollars match, no
+    letter that means something to TeX stands alone, and each row has as many cells as the table.
+    """
+    lines = [re.sub(r"(?<!\\)%.*", "", line) for line in source.splitlines()]
+    text = "\n".join(lines)
+    stack: list[str] = []
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+)\}", text):
+        if kind == "begin":
+            stack.append(name)
+        else:
+            assert stack.pop() == name
+    assert stack == []
+    bare = re.sub(r"\\(?:[a-zA-Z]+|.)", "", text)
+    depth = 0
+    for letter in bare:
+        depth += {"{": 1, "}": -1}.get(letter, 0)
+        assert depth >= 0
+    assert depth == 0
+    assert not set("#_^~") & set(bare)
+    assert bare.count("$") % 2 == 0
+    for command in re.findall(r"\\([a-zA-Z]+)", text):
+        assert command in {
+            "begin", "end", "centering", "toprule", "midrule", "bottomrule", "caption",
+            "textbackslash", "textasciitilde", "textasciicircum", "textless", "textgreater",
+        }  # fmt: skip
+    (layout,) = re.findall(r"\\begin\{tabular\}\{([lr]+)\}", text)
+    body = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
+    rows = [line.removesuffix(r" \\") for line in body.splitlines() if line.endswith(r"\\")]
+    cells = [re.split(r"(?<!\\)&", line) for line in rows]
+    assert {len(row) for row in cells} == {len(layout)}
+    return [[cell.strip() for cell in row] for row in cells]
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_table_for_a_paper(workspace: Workspace, language: str) -> None:
     fill(workspace)
+    i18n.use(language, CATALOGUES)
     path = workspace.reports / "ladder" / "dev.json"
     values = json.loads(path.read_text(encoding="utf-8"))
-    values["rows"][0]["label"] = "50 % & 한국어_사전 #1 {x} ~^\\"
+    values["rows"][0]["label"] = "50 % & 한국어_사전 #1 {x} ~^\\ $5 <a>"
     values["rows"][1]["label"] = "=cmd()|x"
     path.write_text(json.dumps(values), encoding="utf-8")
     result = read_result(workspace, "dev")
     assert result is not None
     latex = table(result, "latex")
-    assert latex.count(r"\begin{") == latex.count(r"\end{") == 2
-    for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\usepackage{kotex}"):
-        assert rule in latex
-    row = next(line for line in latex.splitlines() if "한국어" in line)
-    assert row.startswith(
-        r"50 \% \& 한국어\_사전 \#1 \{x\} \textasciitilde{}\textasciicircum{}\textbackslash{} & "
+    head, *rows = latex_cells(latex)
+    assert len(rows) == 3
+    assert rows[0][0] == (
+        r"50 \% \& 한국어\_사전 \#1 \{x\} "
+        r"\textasciitilde{}\textasciicircum{}\textbackslash{} \$5 \textless{}a\textgreater{}"
     )
-    body = latex[latex.index(r"\toprule") : latex.index(r"\bottomrule")]
-    cells = {len(re.findall(r"(?<!\\)&", line)) for line in body.splitlines() if "&" in line}
-    assert len(cells) == 1
+    # Mean and interval, with the dashes and minus signs of TeX.
+    assert head[1] == "F1"
+    assert rows[2][1] == f"{result.rows[2].scores.f1:.3f}"
+    assert rows[2][2] == f"{result.rows[2].f1_low:.3f}--{result.rows[2].f1_high:.3f}"
+    # Korean needs kotex, tables need booktabs: both are said, before the table.
+    for package in ("booktabs", "kotex"):
+        assert 0 <= latex.index(rf"\usepackage{{{package}}}") < latex.index(r"\begin{table}")
+    with pytest.raises(AssertionError):
+        latex_cells(latex.replace(r"한국어\_사전", "한국어_사전"))
+    with pytest.raises(AssertionError):
+        latex_cells(latex.replace(r"\&", "&"))
+
+
+def test_the_table_for_a_sheet_and_for_markdown(workspace: Workspace) -> None:
+    fill(workspace)
+    path = workspace.reports / "ladder" / "dev.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["rows"][1]["label"] = "=cmd()|x"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    result = read_result(workspace, "dev")
+    assert result is not None
     sheet = list(csv.DictReader(io.StringIO(table(result, "csv"))))
     assert [float(line["f1"]) for line in sheet] == [r.scores.f1 for r in result.rows]
     assert sheet[1]["label"] == "'=cmd()|x"
@@ -237,8 +374,6 @@ def test_predictions_that_are_gone_leave_the_rest_of_the_report(workspace: Works
 
 
 def test_plots_are_well_formed_whatever_the_numbers() -> None:
-    import xml.etree.ElementTree as Xml
-
     nan = float("nan")
     for svg in (
         forest([], "a & b"),
@@ -254,7 +389,7 @@ def test_plots_are_well_formed_whatever_the_numbers() -> None:
             assert not [v for v in element.attrib.values() if "nan" in v or "inf" in v]
 
 
-def test_the_command(kwtui, workspace: Workspace, tmp_path: Path) -> None:
+def test_the_command(kwtui: Run, workspace: Workspace, tmp_path: Path) -> None:
     fill(workspace)
     done = kwtui("-w", workspace.root, "report", "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr

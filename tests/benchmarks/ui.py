@@ -1,6 +1,9 @@
 """The labeling view in a real terminal over a corpus of any size.
 
-    python tests/benchmarks/ui.py [--texts 1000000] [--keys 300]
+    python tests/benchmarks/ui.py [--texts 1000000] [--keys 300] [--workspace DIR]
+
+`--workspace`: a workspace with texts that wait, instead of one made of `--texts` texts; it is
+labeled in.
 
 The app runs in a pty of 80 columns and 24 lines; what it writes is read as a terminal would. A key
 is timed from when it is written to when the answer has begun to be painted: the first bytes after
@@ -137,7 +140,7 @@ def measure(space: Workspace, keys: int, home: Path) -> dict[str, float]:
     started = time.perf_counter()
     terminal = Terminal(python_command("kwtui", "-w", str(space.root)), environment)
     try:
-        assert terminal.until("Dataset", 60), "the app did not open"
+        assert terminal.until("Labels", 60), "the app did not open"
         opened = time.perf_counter() - started
         terminal.rest(1.0)
         started = time.perf_counter()
@@ -177,15 +180,20 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--texts", type=int, default=20_000)
     parser.add_argument("--keys", type=int, default=270)
+    parser.add_argument("--workspace", type=Path, help="a workspace that is there already")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         started = time.perf_counter()
-        space = prepare(home, given.texts)
+        there = given.workspace is not None
+        space = Workspace.open(given.workspace) if there else prepare(home, given.texts)
         seconds = time.perf_counter() - started
+        with Corpus.open(space.corpus_path, readonly=True) as corpus:
+            texts_there = corpus.count()
         found = measure(space, given.keys, home)
+    made = "there before" if there else f"imported in {seconds:.0f} s"
     sys.stdout.write(
-        f"{given.texts:,} texts (imported in {seconds:.0f} s), {given.keys} keys at"
+        f"{texts_there:,} texts ({made}), {given.keys} keys at"
         f" {COLUMNS}x{LINES}: screen after {found['open']:.1f} s, first text {found['first']:.1f} s"
         " after its key\n"
         f"key to paint: median {found['median']:.0f} ms, p95 {found['p95']:.0f} ms"

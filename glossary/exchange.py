@@ -8,8 +8,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -28,6 +28,8 @@ __all__ = [
 
 FORMATS = ("csv", "tsv", "xlsx", "jsonl", "tbx", "txt")
 _SAMPLE = 5
+# The format's 1,048,576 rows without the header.
+_SHEET_ROWS = 1_048_575
 
 
 def read_terms(
@@ -92,10 +94,12 @@ def show_table(
 def write_terms(path: Path, terms: Iterable[Term]) -> int:
     """Write all fields of the terms to a file, its format by its ending; returns how many.
 
-    The file appears whole or not at all. Raises UserError for an unknown ending, FailedError when
-    the disk refuses.
+    The terms may be a stream. The file appears whole or not at all. Raises UserError for an
+    unknown ending and for more terms than a sheet of XLSX holds, FailedError when the disk
+    refuses.
     """
-    form, rows = format_of(path), list(terms)
+    form, written = format_of(path), count()
+    rows = (term for term, _number in zip(terms, written, strict=False))
     draft = path.with_name(f".{path.name}.tmp")
     try:
         if form == "xlsx":
@@ -105,10 +109,11 @@ def write_terms(path: Path, terms: Iterable[Term]) -> int:
                 dump(rows, stream, form)
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         sentence = _("{path} cannot be written: {reason}.")
         raise FailedError(sentence.format(path=path, reason=error.strerror or error)) from error
-    return len(rows)
+    finally:
+        draft.unlink(missing_ok=True)
+    return next(written)
 
 
 def dump(terms: Iterable[Term], stream: TextIO, form: str) -> None:
@@ -219,14 +224,17 @@ def _cells(term: Term) -> list[str]:
     return [str(values[name]) for name in FIELDS]
 
 
-def _write_xlsx(path: Path, terms: Sequence[Term]) -> None:
+def _write_xlsx(path: Path, terms: Iterable[Term]) -> None:
     import openpyxl
     from openpyxl.cell import WriteOnlyCell
 
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("terms")
     sheet.append(list(FIELDS))
-    for term in terms:
+    for number, term in enumerate(terms, start=1):
+        if number > _SHEET_ROWS:
+            sentence = _("A sheet holds at most {count} terms: save them as csv or jsonl.")
+            raise UserError(sentence.format(count=f"{_SHEET_ROWS:,}"))
         cells = []
         for text in _cells(term):
             cell = WriteOnlyCell(sheet, text)

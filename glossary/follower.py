@@ -11,6 +11,9 @@ from glossary.errors import UserError
 from glossary.index import TermIndex
 from glossary.journal import Journal
 
+# A change is shown first; those that come meanwhile are taken along.
+_PAUSE = 0.2
+
 
 class Follower:
     """Works from the first `wake` on; ends with the process, or with `stop`."""
@@ -41,7 +44,7 @@ class Follower:
         with suppress(UserError):
             journal = Journal.open(self._journal)
             index = TermIndex(self._path, journal)
-            while self._due.wait() and not self._stopped.is_set():
+            while self._due.wait() and not self._stopped.wait(_PAUSE):
                 self._due.clear()
                 # A disk that refuses now is tried again with the next change.
                 with suppress(UserError):

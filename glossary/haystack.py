@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
     Rows = np.ndarray[Any, np.dtype[Any]]
 
-_INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
-INITIAL = re.compile(f"[{_INITIALS}]")
+INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
+INITIAL = re.compile(f"[{INITIALS}]")
 _SYLLABLES = (0xAC00, 0xD7A3)
 _PER_INITIAL = 588
 _NEWLINE = ord("\n")
 # More hits than this share of the texts are counted by text, not looked up one by one.
 _MANY = 0.1
+# Hits that are kept, so that a longer text is looked for among them only.
+_KEPT = 2_000_000
+# In fewer units than these it does not matter which one is looked for first.
+_FEW = 1 << 16
 
 
 class Haystack:
@@ -41,6 +45,8 @@ class Haystack:
         self._units: Rows = np.frombuffer(b"".join(self._pieces), dtype=np.uint16)
         self._ends = np.flatnonzero(self._units == _NEWLINE) + 1
         self._initials: Rows | None = None
+        self._counts: Rows | None = None
+        self._latest: tuple[bytes, Rows] | None = None
         self._pieces = []
         return self
 
@@ -53,26 +59,55 @@ class Haystack:
         return data.decode("utf-16-le", "surrogatepass").partition("\x1f")[0]
 
     def holding(self, wanted: str) -> Rows:
-        """Which rows hold `wanted`, as a mask; jamo of initial consonants stand for syllables."""
+        """Which rows hold `wanted`, as a mask; jamo of initial consonants stand for syllables.
+
+        Where `wanted` begins with what was looked for last, only its hits are looked at.
+        """
         import numpy as np
 
         units = np.frombuffer(wanted.encode("utf-16-le", "surrogatepass"), dtype=np.uint16)
         mask = np.zeros(len(self._ends), dtype=bool)
         last = len(self._units) - len(units) + 1
-        if last <= 0:
+        if last <= 0 or not len(units):
             return mask
-        hits = self._source(units[0])[:last] == units[0]
-        if len(units) == 1 and np.count_nonzero(hits) > _MANY * len(mask):
-            return self._by_row(hits)
-        places = np.flatnonzero(hits)
-        for step, unit in enumerate(units[1:], start=1):
-            places = places[self._source(unit)[places + step] == unit]
+        known = self._latest
+        if known is not None and units.tobytes().startswith(known[0]):
+            places, steps = known[1], list(range(len(known[0]) // 2, len(units)))
+        else:
+            first, *steps = self._rarest_first(units)
+            hits = self._source(units[first]) == units[first]
+            if len(units) == 1 and np.count_nonzero(hits) > _MANY * len(mask):
+                return self._by_row(hits)
+            places = np.flatnonzero(hits) - first
+        places = places[np.searchsorted(places, 0) : np.searchsorted(places, last)]
+        for step in steps:
+            places = places[self._source(units[step])[places + step] == units[step]]
+        self._latest = (units.tobytes(), places) if len(places) <= _KEPT else None
         if len(places) <= _MANY * len(mask):
             mask[np.searchsorted(self._ends, places, side="right")] = True
             return mask
         hits = np.zeros(len(self._units), dtype=bool)
         hits[places] = True
         return self._by_row(hits)
+
+    def _rarest_first(self, units: Rows) -> list[int]:
+        """The places in `units`, that of the rarest of them first."""
+        order = list(range(len(units)))
+        if len(units) > 1 and len(self._units) > _FEW:
+            order.sort(key=lambda at: self._count(units[at]))
+        return order
+
+    def _count(self, unit: Any) -> int:
+        """How often a unit stands in all texts, an initial for each of its syllables."""
+        import numpy as np
+
+        if self._counts is None:
+            self._counts = np.bincount(self._units, minlength=1 << 16)
+            first = _SYLLABLES[0]
+            for number, initial in enumerate(INITIALS):
+                start = first + number * _PER_INITIAL
+                self._counts[ord(initial)] += self._counts[start : start + _PER_INITIAL].sum()
+        return int(self._counts[unit])
 
     def _by_row(self, hits: Rows) -> Rows:
         """Which rows have a hit, of a mask over all units."""
@@ -86,12 +121,12 @@ class Haystack:
         """The units to compare with: of syllables only the initials where a jamo is wanted."""
         import numpy as np
 
-        if chr(unit) not in _INITIALS:
+        if chr(unit) not in INITIALS:
             return self._units
         if self._initials is None:
             table = np.arange(1 << 16, dtype=np.uint16)
             first, last = _SYLLABLES
-            initials = np.array([ord(c) for c in _INITIALS], dtype=np.uint16)
+            initials = np.array([ord(c) for c in INITIALS], dtype=np.uint16)
             table[first : last + 1] = np.repeat(initials, _PER_INITIAL)
             self._initials = table[self._units]
         return self._initials

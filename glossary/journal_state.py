@@ -112,6 +112,23 @@ class State:
                 return
             last = rows[-1][0]
 
+    def sorted_terms(self) -> Iterator[Term]:
+        """All terms in the order of `in_order`; none is kept in memory."""
+        last = ""
+        while True:
+            rows = self._all(
+                "SELECT n.name, t.id, c.after, b.at, b.author FROM names n"
+                " JOIN terms t ON t.key = n.term JOIN changes c ON c.number = t.change"
+                " JOIN batches b ON b.number = c.batch"
+                " WHERE n.rank = 0 AND n.name > ? ORDER BY n.name LIMIT 5000",
+                (last,),
+            )
+            for row in rows:
+                yield unpacked(*row[1:])
+            if not rows:
+                return
+            last = rows[-1][0]
+
     def sample(self, count: int) -> list[Term]:
         """So many terms at most, spread evenly over their keys."""
         last = self._one("SELECT max(key) FROM terms WHERE there", ())

@@ -7,14 +7,15 @@ canonical forms; changes are laid over them as they come. Initial consonants fin
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress, islice
 from typing import TYPE_CHECKING, Any
 
-from glossary.haystack import INITIAL, Haystack
+from glossary.haystack import INITIAL, INITIALS, Haystack
 from glossary.term import Term, key
 from glossary.text import normalise
 
@@ -29,8 +30,10 @@ SORTS = (
     "canonical", "category", "definition", "language", "source", "updated", "created", "author",
 )  # fmt: skip
 WHICH = ("all", "keywords", "excluded")
-_CHUNK = 20_000
+_CHUNK = 4_000
 _OVERLAY = 2_000
+# Answers to what was typed that are kept, a bit for each term.
+_ANSWERS = 64
 _USUAL = {"category": "", "language": "ko"}
 # What a keyboard makes of two initial consonants in a row.
 _PAIRS = str.maketrans(
@@ -60,10 +63,32 @@ class View:
 class Listing:
     """The rows of one glossary; reads all terms once, then only what changes."""
 
-    def __init__(self, glossary: Glossary, between: Callable[[], None] = lambda: None) -> None:
-        """Read all terms; `between` is called every 20,000 of them."""
+    def __init__(self, glossary: Glossary, *, read: bool = True) -> None:
+        """Read all terms, or leave that to `read`."""
         self._glossary = glossary
-        self._build(between)
+        self.ready = False
+        self._steps = self._build()
+        if read:
+            self.read()
+
+    def read(self, between: Callable[[], None] = lambda: None) -> None:
+        """Read what is not read yet; `between` is called now and then and may read the rest."""
+        while True:
+            try:
+                next(self._steps)
+            except StopIteration:
+                return
+            except BaseException:
+                self._steps = self._build()
+                raise
+            between()
+
+    def warm(self, between: Callable[[], None] = lambda: None) -> None:
+        """Read everything, and find out what the first key of a filter may need."""
+        self.read(between)
+        for initial in INITIALS:
+            self._holding(initial)
+            between()
 
     def count(self, view: View) -> int:
         """How many terms pass."""
@@ -106,27 +131,29 @@ class Listing:
 
     # Reading and keeping up
 
-    def _build(self, between: Callable[[], None] = lambda: None) -> None:
+    def _build(self) -> Iterator[None]:
+        """Read all terms, in steps."""
         import numpy as np
 
         self._changed: dict[int, Term | None] = {}
         self._orders: dict[str, tuple[Rows, list[str]]] = {}
         self._latest: tuple[int, View, Rows] | None = None
-        self._held: tuple[str, Rows] | None = None
-        keys: list[int] = []
-        keywords: list[bool] = []
-        seen: dict[str, list[int]] = {"category": [], "language": []}
+        self._answers: OrderedDict[str, Rows] = OrderedDict()
+        keys, keywords = array("q"), bytearray()
+        seen = {"category": array("i"), "language": array("i")}
         known: dict[str, dict[str, int]] = {"category": {}, "language": {}}
         names, details = Haystack(), Haystack()
         with self._glossary.journal.still() as journal:
             self._version = journal.position
             for chunk in _chunks(journal.in_order()):
-                between()
-                keys += [number for number, _name, _values in chunk]
-                keywords += [values.get("keyword", True) for _n, _name, values in chunk]
+                yield
+                keys.extend(number for number, _name, _values in chunk)
+                keywords.extend(values.get("keyword", True) for _n, _name, values in chunk)
                 for field, codes in seen.items():
                     index, usual = known[field], _USUAL[field]
-                    codes += [index.setdefault(v.get(field, usual), len(index)) for *_, v in chunk]
+                    codes.extend(
+                        index.setdefault(v.get(field, usual), len(index)) for *_, v in chunk
+                    )
                 names.add([_names(n, [v["canonical"], *v.get("aliases", ())]) for _, n, v in chunk])
                 details.add(
                     [_details(v.get("category", ""), v.get("definition", "")) for *_, v in chunk]
@@ -140,6 +167,7 @@ class Listing:
         self._names, self._details = names.done(), details.done()
         self._by_key = np.argsort(self._keys)
         self._hidden = np.zeros(len(keys), dtype=bool)
+        self.ready = True
 
     def _level(self) -> None:
         """Take the changes since the last look."""
@@ -150,7 +178,8 @@ class Listing:
             return
         keys = glossary.journal.touched(self._version, glossary.version)
         if len(keys) + len(self._changed) > max(_OVERLAY, len(self._keys) // 500):
-            self._build()
+            self._steps = self._build()
+            self.read()
             return
         self._version = glossary.version
         for number in keys:
@@ -199,13 +228,19 @@ class Listing:
         return passing
 
     def _holding(self, wanted: str) -> Rows:
-        """Which rows of the arrays hold a text; the last answer is kept."""
-        if self._held is None or self._held[0] != wanted:
+        """Which rows of the arrays hold a text; the latest answers are kept."""
+        import numpy as np
+
+        packed = self._answers.pop(wanted, None)
+        if packed is None:
             found = self._names.holding(wanted)
             if not INITIAL.search(wanted):
                 found |= self._details.holding(wanted)
-            self._held = (wanted, found)
-        return self._held[1]
+            packed = np.packbits(found)
+        self._answers[wanted] = packed
+        if len(self._answers) > _ANSWERS:
+            self._answers.popitem(last=False)
+        return np.unpackbits(packed, count=len(self._keys)).view(bool)
 
     def _ordered(self, view: View, passing: Rows) -> Rows:
         """Keys in the order of the view, the changed terms among them."""

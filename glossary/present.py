@@ -21,6 +21,10 @@ class Present(Past):
         for _key, term in self.journal.iterate():
             yield term
 
+    def in_order(self) -> Iterator[Term]:
+        """All terms by canonical form, one after the other, none kept in memory."""
+        return self.journal.sorted_terms()
+
     def get(self, term_id: str) -> Term | None:
         """The term with this id."""
         return self.journal.get(term_id)

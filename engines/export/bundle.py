@@ -11,6 +11,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ EMBEDDING = "embedding"
 TEMPLATES = ("clean-ko", "clean-en")
 # Tables beside that of the terms: context records, vectors of terms and records.
 _TABLES = ("records.lance", "vectors_*.lance")
+# So many terms are packed as one change.
+_TERMS = 50_000
 # What changes when a bundle is used: its search index, its journals.
 CHANGING = ("glossary.lance/", "glossary.sqlite", "corpus.sqlite", "cases.lance/")
 
@@ -161,10 +164,12 @@ def _pack_glossary(
     if workspace is None or not needs_glossary(strategy):
         return 0
     with Glossary.open(workspace.glossary_path) as source:
-        terms = [*source.terms()]
+        terms = source.in_order()
         with Glossary.open(packed.glossary_path, create=True) as made:
-            made.upsert(terms, author="bundle")
+            while piece := list(islice(terms, _TERMS)):
+                made.upsert(piece, author="bundle")
             made.level()
+            count = made.count()
         with source.write_lock("bundle", "bundle"):
             for pattern in _TABLES:
                 for table in workspace.glossary_path.glob(pattern):
@@ -172,7 +177,7 @@ def _pack_glossary(
     if settings.glossary.embedding:
         folder = embedding_folder(settings, workspace.root)
         shutil.copytree(folder, packed.root / EMBEDDING, ignore=shutil.ignore_patterns("*.py"))
-    return len(terms)
+    return count
 
 
 def _pack_cases(strategy: StrategySettings, packed: Workspace, workspace: Workspace | None) -> int:

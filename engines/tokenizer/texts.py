@@ -72,7 +72,7 @@ def glossary_terms(space: Workspace) -> list[str]:
     from glossary.store import Glossary
 
     with Glossary.open(space.glossary_path) as glossary:
-        return surfaces(s for t in glossary.terms() if t.keyword for s in t.surfaces)
+        return surfaces(s for t in glossary.in_order() if t.keyword for s in t.surfaces)
 
 
 def file_terms(path: Path) -> list[str]:

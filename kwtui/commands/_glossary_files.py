@@ -98,7 +98,7 @@ def export(
     """Export every term with all its fields."""
     from glossary.exchange import dump, write_terms
 
-    terms = opened().terms()
+    terms = opened().in_order()
     if file:
         count = write_terms(file, terms)
         sentence = ngettext_("{count} term: {path}", "{count} terms: {path}", count)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from textual.timer import Timer
+
 from glossary.errors import UserError
 from glossary.listing import View
 
@@ -17,15 +19,17 @@ if TYPE_CHECKING:
 
 PAGE = 100
 _KEPT = 60
+# What is on the screen comes first; the pages beside it are asked for once that is painted.
+_REST = 0.1
 
 
 class Rows:
     """The terms of one view at a time; the old ones stay until the new ones are here.
 
-    `on_page` is called when a page has come that was not here before.
+    `on_page` is called with the first row and the row after the last of a page that has come.
     """
 
-    def __init__(self, owner: GlossaryView, on_page: Callable[[], None]) -> None:
+    def __init__(self, owner: GlossaryView, on_page: Callable[[int, int], None]) -> None:
         self.view = View()
         self.total = 0
         self.version = -1
@@ -34,6 +38,7 @@ class Rows:
         self._asked: set[int] = set()
         self._generation = 0
         self._running: list[Request] = []
+        self._beside: Timer | None = None
 
     @property
     def busy(self) -> bool:
@@ -52,9 +57,15 @@ class Rows:
                 self._pages[page] = tuple(term if one.id == term.id else one for one in terms)
 
     def want(self, offset: int, limit: int) -> None:
-        """Ask for what is not here yet of these rows and of the pages beside them."""
-        last = max(self.total - 1, 0) // PAGE
-        for page in range(max(offset // PAGE - 1, 0), min((offset + limit) // PAGE + 1, last) + 1):
+        """Ask for what is not here yet of these rows, and a moment later for the pages beside."""
+        first, last = offset // PAGE, max(offset + limit - 1, 0) // PAGE
+        self._need(first, last)
+        if self._beside is not None:
+            self._beside.stop()
+        self._beside = self._owner.set_timer(_REST, lambda: self._need(first - 1, last + 1))
+
+    def _need(self, first: int, last: int) -> None:
+        for page in range(max(first, 0), min(last, max(self.total - 1, 0) // PAGE) + 1):
             if page not in self._pages and page not in self._asked:
                 self._asked.add(page)
                 self._owner.run_worker(self._read(page), group="pages")
@@ -66,6 +77,8 @@ class Rows:
         """
         self._generation += 1
         mine = self._generation
+        if self._beside is not None:
+            self._beside.stop()
         for request in self._running:
             self._owner.bench.host("glossary").cancel(request)
         found = await self._ask(view, row // PAGE)
@@ -85,7 +98,7 @@ class Rows:
             self._pages.clear()
             self._asked = {page}
         self._pages[page] = found.terms
-        self._on_page()
+        self._on_page(page * PAGE, page * PAGE + len(found.terms))
 
     async def _ask(self, view: View, page: int) -> Page | None:
         from kwtui.services.request import RequestCancelled

@@ -157,9 +157,13 @@ class TermsView(TypedAhead, CellEditing, FormActions, ManyActions, ChoiceActions
         self._moved()
         self.pane.draw_head()
 
-    def _page_came(self) -> None:
-        self.sheet.reload()
-        self._moved()
+    def _page_came(self, first: int, last: int) -> None:
+        """Draw what is on the screen of these rows; those beside it wait until they are."""
+        top = self.sheet.scroll_offset.y
+        shown = range(max(first, top), min(last, top + self.sheet.size.height))
+        self.sheet.renew(shown)
+        if first <= self.sheet.cursor < last:
+            self._moved()
 
     def _fetch(self, offset: int, limit: int) -> Sequence[Sequence[Cell]]:
         self.rows.want(offset, limit)

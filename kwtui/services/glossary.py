@@ -71,7 +71,7 @@ class GlossaryService(GlossaryEdits, GlossaryPast, GlossaryFiles, GlossaryVector
         if glossary is None:
             return Page(0, (), 0)
         view = View(filter, sort, which, category)
-        if self._listing is None and view == View():
+        if view == View() and (self._listing is None or not self._listing.ready):
             first = tuple(glossary.journal.page(offset, limit))
             return Page(glossary.count(), first, glossary.version)
         listing = self._listed(glossary)
@@ -142,7 +142,7 @@ class GlossaryService(GlossaryEdits, GlossaryPast, GlossaryFiles, GlossaryVector
         morphemes("말")
         task.check()
         task.progress(_("Reading the terms"))
-        self._listed(glossary, task.check)
+        self._listed(glossary, task.check).warm(task.check)
         return glossary.count()
 
     def warm_rows(self, task: Task) -> None:
@@ -150,7 +150,7 @@ class GlossaryService(GlossaryEdits, GlossaryPast, GlossaryFiles, GlossaryVector
         glossary = self._opened()
         if glossary is not None:
             task.progress(_("Reading the terms"))
-            self._listed(glossary, task.check)
+            self._listed(glossary, task.check).warm(task.check)
 
     def upsert(self, task: Task, terms: Sequence[Term], author: str, reason: str = "") -> int:
         """Add or replace terms, all or none; makes the glossary when there is none."""
@@ -166,8 +166,11 @@ class GlossaryService(GlossaryEdits, GlossaryPast, GlossaryFiles, GlossaryVector
         return self._needed(task).merge(kept, other, author=author, reason=reason)
 
     def _listed(self, glossary: Glossary, between: Callable[[], None] = lambda: None) -> Listing:
-        """The rows of the glossary, read once; `between` is called while that goes on."""
+        """The rows of the glossary, read once; `between` is called while that goes on.
+
+        Who needs them meanwhile reads the rest, and does not begin again.
+        """
         if self._listing is None:
-            made = Listing(glossary, between)
-            self._listing = self._listing or made
+            self._listing = Listing(glossary, read=False)
+        self._listing.read(between)
         return self._listing

@@ -76,7 +76,7 @@ class GlossaryFiles(GlossaryBase):
         from glossary.exchange import write_terms
 
         task.progress(_("Writing the terms"))
-        return write_terms(file, self._needed(task).terms())
+        return write_terms(file, self._needed(task).in_order())
 
     def preview_term(
         self, task: Task, term: Term, lines: int = 5, seconds: float = 2.0

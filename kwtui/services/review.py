@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -61,8 +61,8 @@ class ReviewService:
             sign(corpus)
         task.check()
         task.progress(_("Checking labels"))
-        with Corpus.open(self._path, readonly=True) as corpus:
-            results = run(corpus, self._known(), names, limit=limit)
+        with Corpus.open(self._path, readonly=True) as corpus, self._known() as known:
+            results = run(corpus, known, names, limit=limit)
             found = uneven(list(corpus.examples())) if not names or "uneven" in names else []
         return Checked(tuple(results), tuple(found[:UNEVEN]))
 
@@ -82,15 +82,19 @@ class ReviewService:
             raise UserError(_("The corpus has no texts yet: `kwtui data import FILE` adds some."))
         return self._workspace.corpus_path
 
-    def _known(self) -> Known:
-        """The terms of the glossary and the words that are no keywords."""
+    @contextmanager
+    def _known(self) -> Iterator[Known]:
+        """What the glossary says, while it is open: its terms stay on disk."""
         assert self._workspace is not None
-        from glossary.matching import Matcher
         from glossary.store import Glossary, exists
 
         if not exists(self._workspace.glossary_path):
-            return Known()
+            yield Known()
+            return
         with Glossary.open(self._workspace.glossary_path) as glossary:
-            terms = glossary.terms()
-        excluded = {s: term.notes for term in terms if not term.keyword for s in term.surfaces}
-        return Known(Matcher(term for term in terms if term.keyword), excluded)
+            excluded = {
+                s: term.notes or term.definition
+                for term in glossary.excluded()
+                for s in term.surfaces
+            }
+            yield Known(glossary.matcher(), excluded)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glossary.haystack import Haystack
 from glossary.listing import SORTS, Listing, View
 from glossary.store import Glossary
 from glossary.term import Term, key
@@ -87,6 +89,28 @@ def test_changes_are_laid_over_the_rows(glossary: Glossary, listing: Listing) ->
     assert "편두통" not in shown(listing) and listing.place(View(), pain.id) is None
     glossary.undo(author="k")
     assert shown(listing)[-1] == "편두통"
+
+
+def test_who_needs_the_rows_while_they_are_read_reads_the_rest(glossary: Glossary) -> None:
+    listing, seen = Listing(glossary, read=False), []
+
+    def look() -> None:
+        listing.read()
+        seen.append(listing.count(View("통")))
+        glossary.upsert([Term("", "치통")], author="kim")
+
+    listing.read(look)
+    assert seen == [2] and listing.count(View("통")) == 3 and listing.ready
+
+
+@given(st.lists(st.text("가각나나ab", max_size=5), max_size=9), st.text("가나ㄱㄴab", max_size=4))
+def test_letter_by_letter_the_same_rows_are_found_as_at_once(rows: list[str], typed: str) -> None:
+    kept = Haystack()
+    kept.add(rows)
+    kept.done()
+    for end in (*range(1, len(typed) + 1), *range(len(typed), 0, -1)):
+        wanted = typed[:end].translate({ord("ㄱ"): "[가각ㄱ]", ord("ㄴ"): "[나ㄴ]"})
+        assert kept.holding(typed[:end]).tolist() == [bool(re.search(wanted, r)) for r in rows]
 
 
 words = st.text("가나다라각난ab ", min_size=1, max_size=4).filter(lambda w: w.strip() != "")

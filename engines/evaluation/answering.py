@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +12,14 @@ from pathlib import Path
 from engines.evaluation.kept import Costs, Kept
 from engines.evaluation.keys import Ingredients, key_of
 from engines.evaluation.measuring import peak_memory
+from engines.extraction.extractor import Extractor
 from engines.extraction.opening import Opener
 from engines.records import Example, Prediction
 from engines.settings import StrategySettings
 from engines.workspace import Workspace
+
+# Texts that are asked alone, one after the other, for the latency.
+ALONE = 20
 
 Progress = Callable[[str, int, int], None]
 
@@ -44,11 +49,13 @@ def answers(
     texts: Sequence[Example],
     *,
     fresh: bool = False,
+    timed: bool = True,
     on_progress: Progress | None = None,
 ) -> Answered:
     """The answers of the strategy; what is not on disk yet is asked for and put there.
 
-    The gold never reaches the strategy. `on_progress` hears the name, texts done and texts in all.
+    The gold never reaches the strategy. `timed`: a model is also asked about some texts alone, for
+    the latency. `on_progress` hears the name, texts done and texts in all.
     """
     made_of = ingredients.of(name, strategy)
     key = key_of(made_of)
@@ -58,8 +65,9 @@ def answers(
     found = kept.read(texts)
     costs, lost = kept.costs(), [n for n, answer in enumerate(found) if answer.error]
     todo = len(texts) - len(found) + len(lost)
-    if todo:
-        costs = _ask(opener, name, strategy, texts, found, kept, on_progress)
+    timed = timed and strategy.kind == "model"
+    if todo or (timed and not costs.alone):
+        costs = _ask(opener, name, strategy, texts, found, kept, on_progress, timed=timed)
     elif on_progress is not None:
         on_progress(name, len(found), len(texts))
     return Answered(key, kept.path, tuple(found), costs, todo)
@@ -73,6 +81,8 @@ def _ask(
     found: list[Prediction],
     kept: Kept,
     on_progress: Progress | None,
+    *,
+    timed: bool,
 ) -> Costs:
     before = kept.costs()
     extractor = opener.extractor(name, model=strategy.model)
@@ -83,7 +93,7 @@ def _ask(
     with peak_memory() as memory, kept:
         kept.write_costs(before)
         # What loads on first use is no part of a text's time.
-        list(extractor.extract((again + todo)[:1]))
+        list(extractor.extract((again + todo + bare)[:1]))
         _reset_gpu()
         for number, prediction in zip(lost, extractor.extract(again), strict=True):
             found[number] = prediction
@@ -94,12 +104,26 @@ def _ask(
             found.append(prediction)
             if on_progress is not None:
                 on_progress(name, len(found), len(texts))
-    now = Costs(memory.peak, _gpu_peak(), model=extractor.model)
+    alone = _alone(extractor, bare) if timed else ()
+    now = Costs(memory.peak, _gpu_peak(), model=extractor.model, alone=alone)
     costs = before.merged(now)
     if strategy.kind != "model":
         costs = replace(costs, gpu_peak_bytes=None)
     kept.write_costs(costs)
     return costs
+
+
+def _alone(extractor: Extractor, texts: Sequence[Example]) -> tuple[float, ...]:
+    """Seconds until the answer to a text that is asked alone, for texts of all lengths."""
+    ordered, count = sorted(texts, key=lambda text: len(text.text)), min(ALONE, len(texts))
+    seconds = []
+    for number in range(count):
+        text = ordered[(2 * number + 1) * len(ordered) // (2 * count)]
+        started = time.perf_counter()
+        answers = list(extractor.extract([text]))
+        if not any(answer.error for answer in answers):
+            seconds.append(time.perf_counter() - started)
+    return tuple(seconds)
 
 
 def free(opener: Opener) -> None:

@@ -152,7 +152,9 @@ def _trained(
         strategy = taught(settings, name, training.base).model_copy(update={"model": model})
         known = {**settings.strategies, name: strategy}
         opener.use(settings.model_copy(update={"strategies": known}))
-        found = answers(space, opener, ingredients, name, strategy, texts, on_progress=on_progress)
+        found = answers(
+            space, opener, ingredients, name, strategy, texts, timed=False, on_progress=on_progress
+        )
         points.append(Point(size, score(texts, found.predictions).f1))
         opener.drop_models()
     return points

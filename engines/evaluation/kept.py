@@ -18,13 +18,15 @@ from engines.training.folder import replace_file
 class Costs:
     """What the answers cost beside their time, which each of them holds itself.
 
-    Bytes are peaks; `training_seconds` is that of a control that learns here.
+    Bytes are peaks; `training_seconds` is that of a control that learns here. `alone`: seconds
+    until the answers to some texts that were asked alone.
     """
 
     peak_bytes: int = 0
     gpu_peak_bytes: int | None = None
     training_seconds: float = 0.0
     model: str = ""
+    alone: tuple[float, ...] = ()
 
     def merged(self, other: Costs) -> Costs:
         """Those of two sessions, of which the second went on where the first was cut off."""
@@ -34,6 +36,7 @@ class Costs:
             max(gpu) if gpu else None,
             max(self.training_seconds, other.training_seconds),
             other.model or self.model,
+            other.alone or self.alone,
         )
 
 
@@ -73,7 +76,8 @@ class Kept:
         """What the answers cost so far."""
         try:
             values = json.loads(self._about.read_text(encoding="utf-8"))
-            return Costs(**values["costs"])
+            known = values["costs"]
+            return Costs(**known | {"alone": tuple(map(float, known.get("alone", ())))})
         except (OSError, ValueError, KeyError, TypeError):
             return Costs()
 

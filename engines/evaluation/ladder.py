@@ -5,10 +5,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from engines.corpus.gold import seen_surfaces
@@ -21,15 +22,14 @@ from engines.evaluation.goldcheck import gold_problems
 from engines.evaluation.keys import Ingredients, environment_note
 from engines.evaluation.measured import result_file
 from engines.evaluation.measuring import spread
-from engines.evaluation.metrics import Counts, Scores, score
-from engines.evaluation.results import Delta, LadderResult, RungResult
-from engines.evaluation.rungs import CONTROL, Standing, seed_models, standing
+from engines.evaluation.metrics import Scores, score
+from engines.evaluation.results import LadderResult
+from engines.evaluation.rows import Climbed, deltas, gain_of, missed_words, row_of
+from engines.evaluation.rungs import seed_models, standing
 from engines.evaluation.sending import SEALED, TEST
-from engines.evaluation.significance import holm, seeded_difference, seeded_interval
-from engines.evaluation.summing import summed
 from engines.extraction.learned import labels_digest, training_examples
 from engines.extraction.opening import Opener
-from engines.extraction.strategy import find_strategy
+from engines.extraction.strategy import find_strategy, needs_cases
 from engines.models.registry import resolve
 from engines.records import Example
 from engines.settings import Settings, StrategySettings
@@ -67,21 +67,6 @@ class Wish:
     tokens: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Climbed:
-    """One strategy with the answers of each of its trainings."""
-
-    name: str
-    strategy: StrategySettings
-    standing: Standing
-    answered: tuple[Answered, ...]
-    scores: tuple[Scores, ...]
-
-    @property
-    def counts(self) -> list[Sequence[Counts]]:
-        return [one.per_text for one in self.scores]
-
-
 def run(
     space: Workspace,
     settings: Settings,
@@ -105,7 +90,7 @@ def run(
             # What is not there is said before anything is asked.
             resolve(strategy.model, settings.model_folders(space.root))
     with _alone(space):
-        texts, problems, seen, labels = _material(space, split, wish.limit)
+        texts, problems, seen, labels = _material(space, split, wish.limit, strategies.values())
         opener = Opener(settings, space)
         canonical = Canonical(space)
         climbed = []
@@ -113,7 +98,7 @@ def run(
         for name, found in answered:
             scores = tuple(_scored(texts, one, seen, canonical) for one in found)
             stands = standing(strategies[name], settings, space, labels=labels)
-            climbed.append(_Climbed(name, strategies[name], stands, tuple(found), scores))
+            climbed.append(Climbed(name, strategies[name], stands, tuple(found), scores))
         for note in dict.fromkeys(opener.notes):
             if on_note is not None:
                 on_note(note)
@@ -162,9 +147,13 @@ def _answered(
 
 
 def _material(
-    space: Workspace, split: str, limit: int
+    space: Workspace, split: str, limit: int, strategies: Iterable[StrategySettings]
 ) -> tuple[list[Example], tuple[str, ...], set[str], tuple[str, int]]:
-    """The labeled texts of the split, what is wrong with them, and what training has seen."""
+    """The labeled texts of the split, what is wrong with them, and what training has seen.
+
+    The last is digest and number of the training split's labels, read only where a strategy
+    learns from them or shows them.
+    """
     if not space.corpus_path.exists():
         raise UserError(
             _("This workspace has no labeled texts yet: `kwtui data import FILE` brings them.")
@@ -179,7 +168,8 @@ def _material(
             )
             raise UserError(message.format(split=split, known=known))
         problems = gold_problems(corpus, split, texts)
-        train = training_examples(corpus)
+        learning = any(one.kind == "crf" or needs_cases(one) for one in strategies)
+        train = training_examples(corpus) if learning else []
         labels = (labels_digest(train), len(train))
         return spread(texts, limit), problems, seen_surfaces(corpus), labels
 
@@ -212,29 +202,30 @@ def token_verdict(
         tokenizer = Tokenizer.open(path)
     except UserError:
         return ""
-    return advice(audit(tokenizer, [example.text for example in texts], terms))[0]
+    found = audit(tokenizer, [example.text for example in texts], terms, places=False)
+    return advice(found)[0]
 
 
 def _result(
     space: Workspace,
     split: str,
     texts: Sequence[Example],
-    climbed: Sequence[_Climbed],
+    climbed: Sequence[Climbed],
     problems: tuple[str, ...],
     canonical: Canonical,
     wish: Wish,
 ) -> LadderResult:
     order = sorted(climbed, key=lambda one: (one.standing.rung, one.standing.effort))
-    rows = [_row(space, split, texts, one) for one in order]
-    deltas = _deltas(order, rows)
-    rows = [replace(row, delta=deltas.get(row.strategy)) for row in rows]
+    rows = [row_of(space, split, texts, one) for one in order]
+    gains = deltas(order, rows)
+    rows = [replace(row, delta=gains.get(row.strategy)) for row in rows]
     by_name = {one.name: one for one in order}
     uses = count_use(space, split)
     facts = Facts(
         texts=tuple(texts),
         lacking=canonical.lacks if canonical.is_there else None,
-        missed=_missed(texts, rows, by_name),
-        gain=lambda one, other: _gain(by_name[one], by_name[other]),
+        missed=missed_words(texts, rows, by_name),
+        gain=cache(lambda one, other: gain_of(by_name[one], by_name[other])),
         worth=wish.worth,
         sealed=split in SEALED,
         curve=wish.curve,
@@ -252,89 +243,6 @@ def _result(
         split_uses=uses.get(split, 0),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def _row(space: Workspace, split: str, texts: Sequence[Example], one: _Climbed) -> RungResult:
-    first = one.answered[0]
-    interval = seeded_interval(one.counts)
-    predictions = [p for answered in one.answered for p in answered.predictions]
-    seconds = sorted(p.seconds for p in predictions)
-    stands = one.standing
-    gpu = [a.costs.gpu_peak_bytes for a in one.answered if a.costs.gpu_peak_bytes is not None]
-    return RungResult(
-        strategy=one.name,
-        rung=stands.rung,
-        label=one.name,
-        model=first.costs.model,
-        split=split,
-        texts=len(texts),
-        scores=summed(one.scores),
-        f1_low=interval.low,
-        f1_high=interval.high,
-        delta=None,
-        texts_per_second=len(seconds) / sum(seconds) if sum(seconds) else 0.0,
-        latency_p50=_quantile(seconds, 0.5),
-        latency_p95=_quantile(seconds, 0.95),
-        peak_bytes=max(a.costs.peak_bytes for a in one.answered),
-        gpu_peak_bytes=max(gpu) if gpu else None,
-        training_seconds=stands.training_seconds,
-        gpu_hours=stands.gpu_hours,
-        labeled_examples=stands.labeled_examples,
-        epochs=stands.epochs,
-        prompt_tokens=sum(p.prompt_tokens for p in predictions) / len(predictions),
-        effort=stands.effort,
-        seeds=len(one.answered),
-        key=first.key,
-        predictions=str(first.path.relative_to(space.root)),
-        note=_note(split, stands),
-    )
-
-
-def _note(split: str, stands: Standing) -> str:
-    if split == DEV and stands.method in ("lora", "qlora", "full", "tokenizer"):
-        return _("Its best checkpoint was chosen on dev, so its F1 here is a little flattered.")
-    return ""
-
-
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
-
-
-def _gain(one: _Climbed, other: _Climbed) -> Delta:
-    found = seeded_difference(one.counts, other.counts)
-    ends = (found.interval.low, found.interval.high)
-    return Delta(one.name, found.value, *ends, found.p_value, found.p_value)
-
-
-def _deltas(order: Sequence[_Climbed], rows: Sequence[RungResult]) -> dict[str, Delta]:
-    """Each strategy against the best one of the rung below, p-values corrected over all (Holm)."""
-    found: dict[str, Delta] = {}
-    scored = {row.strategy: row.scores.f1 for row in rows}
-    for one in order:
-        lower = [other for other in order if other.standing.rung < one.standing.rung]
-        if not lower or one.standing.rung == CONTROL:
-            continue
-        top = max(other.standing.rung for other in lower)
-        below = [other for other in lower if other.standing.rung == top]
-        best = max(below, key=lambda other: scored[other.name])
-        found[one.name] = _gain(best, one)
-    corrected = holm({name: delta.p for name, delta in found.items()})
-    return {name: replace(delta, p_corrected=corrected[name]) for name, delta in found.items()}
-
-
-def _missed(
-    texts: Sequence[Example], rows: Sequence[RungResult], climbed: Mapping[str, _Climbed]
-) -> dict[str, set[str]]:
-    """The gold words that each strategy missed somewhere."""
-    found: dict[str, set[str]] = {}
-    for row in rows:
-        words: set[str] = set()
-        predictions = climbed[row.strategy].answered[0].predictions
-        for example, prediction in zip(texts, predictions, strict=True):
-            got = {keyword.surface for keyword in prediction.keywords}
-            words |= {k.surface for k in example.keywords} - got
-        found[row.strategy] = words
-    return found
 
 
 def count_use(space: Workspace, split: str) -> dict[str, int]:

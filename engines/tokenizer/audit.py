@@ -105,19 +105,24 @@ def audit(
     terms: Sequence[str],
     *,
     general: Sequence[str] = (),
+    places: bool = True,
     progress: Progress | None = None,
 ) -> Audit:
     """Measure a tokenizer. Texts are read once, in batches, and not kept.
 
-    `general`: sentences of another domain, for the tokens that these take. `progress` hears how
-    many texts are done.
+    `general`: sentences of another domain, for the tokens that these take. Without `places` the
+    terms are not looked at where they stand in a text, which takes most of the time with few
+    texts. `progress` hears how many texts are done.
     """
     started = time.monotonic()
     found = Audit(tokenizer.path.name, tokenizer.kind, tokenizer.size)
     found.context = _context(tokenizer.path)
-    places = Places(Finder(terms))
-    _read(tokenizer, texts, found, places, progress)
-    _judge(tokenizer, terms, found, places)
+    seen = Places(Finder(terms))
+    _read(tokenizer, texts, found, seen, progress)
+    if terms:
+        _weigh(tokenizer, terms, found, seen)
+    if terms and places:
+        _judge(tokenizer, terms, found, seen)
     if general:
         found.general_tokens = sum(tokenizer.lengths(general)) / len(general)
     found.seconds = time.monotonic() - started
@@ -172,10 +177,8 @@ def _sum_up(
     found.unknown_share = float(counts[unknown]) / total if unknown is not None else 0.0
 
 
-def _judge(tokenizer: Tokenizer, terms: Sequence[str], found: Audit, places: Places) -> None:
-    """The terms by themselves and at their places."""
-    if not terms:
-        return
+def _weigh(tokenizer: Tokenizer, terms: Sequence[str], found: Audit, places: Places) -> None:
+    """The terms by themselves, and what their fragments cost."""
     encoded = tokenizer.encodings(terms)
     figures = [
         TermFigures(term, places.counts[term], pieces_of(tokenizer, encoding))
@@ -188,6 +191,10 @@ def _judge(tokenizer: Tokenizer, terms: Sequence[str], found: Audit, places: Pla
     figures.sort(key=lambda one: (-one.lost, -len(one.pieces), one.term))
     found.worst = tuple(figures[:WORST])
     found.savings = savings(figures, found.tokens)
+
+
+def _judge(tokenizer: Tokenizer, terms: Sequence[str], found: Audit, places: Places) -> None:
+    """The terms at their places."""
     judged = sorted(terms, key=lambda term: -places.counts[term])[:JUDGED]
     spots = places.sentences(judged)
     shares = one_token(tokenizer, spots)

@@ -20,6 +20,7 @@ from engines.corpus.formats import examples_of, open_records
 from engines.corpus.splits import group_key
 from engines.corpus.store import Corpus
 from engines.demo import fill
+from engines.evaluation.answering import cache_folder
 from engines.evaluation.climbing import Training, train_missing, trained_strategies
 from engines.evaluation.ladder import Wish, run
 from engines.records import Example, Prediction
@@ -57,14 +58,17 @@ def overhead(texts: int) -> None:
         settings = load(space.root)
         for name in ("prompt", "rag"):
             wish = Wish(limit=texts)
-            result = run(space, settings, [name], "test", wish)
-            asked = seconds_of(space, result.rows[0].predictions)
+            (row,) = run(space, settings, [name], "test", wish).rows
+            asked = seconds_of(space, row.predictions)
+            about = json.loads((cache_folder(space) / f"{row.key}.json").read_text("utf-8"))
+            alone = about["costs"]["alone"]
             started = time.perf_counter()
             run(space, settings, [name], "test", wish)
             added = time.perf_counter() - started
             print(
-                f"{name}: {result.texts} texts, extraction {asked:.2f} s, everything else "
-                f"{added:.2f} s: {100 * added / asked:.1f} %"
+                f"{name}: {row.texts} texts, extraction {asked:.2f} s, everything else "
+                f"{added:.2f} s: {100 * added / asked:.1f} %; beside it {len(alone)} texts asked "
+                f"alone for the latency, {sum(alone):.2f} s"
             )
 
 

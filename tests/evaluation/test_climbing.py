@@ -26,7 +26,7 @@ from engines.evaluation.climbing import (
 from engines.evaluation.curving import measure_curve
 from engines.evaluation.ladder import Wish, run
 from engines.evaluation.measured import read_curve
-from engines.evaluation.results import LadderResult
+from engines.evaluation.results import LadderResult, RungResult
 from engines.evaluation.rungs import seed_models, standing
 from engines.evaluation.search import search
 from engines.evaluation.sweeps import parse_sweep, trained_variants, with_variants
@@ -246,6 +246,29 @@ def test_several_trainings_are_answered_and_scored_together(taught: Workspace) -
     assert lora.delta is not None
     assert lora.delta.difference == pytest.approx(0.0, abs=1e-9)
     assert LadderResult.from_json(result.to_json()).to_json() == result.to_json()
+
+
+def test_latency_is_that_of_texts_which_are_asked_alone(taught: Workspace) -> None:
+    def climbed() -> tuple[RungResult, list[float]]:
+        (row,) = run(taught, load(taught.root), ["prompt"], "dev", Wish(limit=24)).rows
+        about = (taught.root / row.predictions).with_suffix(".json")
+        return row, json.loads(about.read_text(encoding="utf-8"))["costs"]["alone"]
+
+    row, alone = climbed()
+    # Twenty of the 24 were asked again, one after the other; it is kept and not measured anew.
+    assert len(alone) == 20
+    assert min(alone) <= row.latency_p50 <= row.latency_p95 <= max(alone)
+    kept, still = climbed()
+    assert still == alone
+    assert (kept.latency_p50, kept.latency_p95) == (row.latency_p50, row.latency_p95)
+    # Answers that were kept before latencies were measured get theirs.
+    about = (taught.root / row.predictions).with_suffix(".json")
+    values = json.loads(about.read_text(encoding="utf-8"))
+    del values["costs"]["alone"]
+    about.write_text(json.dumps(values), encoding="utf-8")
+    again, measured = climbed()
+    assert again.texts_per_second == kept.texts_per_second
+    assert len(measured) == 20
 
 
 KILLED = """

@@ -3,7 +3,7 @@
 Bootstrap few-shot with random search, as DSPy's BootstrapFewShotWithRandomSearch does it (Khattab
 et al. 2023, arXiv:2310.03714), on the project's own Extractor: the strategy answers training texts,
 those that it got right become candidates for examples in its prompt, random prompts are made of
-them, and the dev texts choose. Test texts are never read.
+them, and the dev texts choose: some of them the finalists, others the winner. Test is never read.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ DEV = "dev"
 MOST_SHOTS = 4
 BATCH = 40
 POOL = 60
+# The present prompt and the two best others are judged at the end.
+FINALISTS = 3
+# How often a prompt is drawn for each that is tried: some are drawn twice.
+_DRAWS = 4
 # Longer texts make poor examples: they fill the prompt.
 LONGEST = 200
 INSTRUCTIONS: Mapping[str, tuple[str, ...]] = {
@@ -95,33 +99,55 @@ def search(
     if strategy.kind != "model":
         raise UserError(_("The strategy {name} asks no model: there is no prompt to search."))
     train, dev = _texts(space)
+    plan = _plan(budget, train, dev)
     asked = _Asked(Opener(settings, space), settings, name, budget, on_progress)
-    some = spread(dev, BATCH)
-    rounds = (budget - min(POOL, len(train))) // len(some)
-    if rounds < 3:
-        message = _("A search needs at least {least} calls here.")
-        raise UserError(message.format(least=min(POOL, len(train)) + 3 * len(some)))
     generator = random.Random(seed)
-    pool = asked.right_ones(strategy, spread(train, min(POOL, len(train))))
-    before = asked.tried(strategy, {}, some)
-    tried = [before]
-    # A third of what is left is for judging the finalists on more texts.
-    for _number in range(max(1, (rounds - 1) * 2 // 3)):
+    pool = asked.right_ones(strategy, plan.pool)
+    tried = [asked.tried(strategy, {}, plan.some)]
+    for _number in range(plan.prompts * _DRAWS):
+        if len(tried) == plan.prompts:
+            break
         changes = _drawn(strategy, pool, generator)
-        if any(one.changes == changes for one in tried):
-            continue
-        tried.append(asked.tried(strategy, changes, some))
-    finalists = sorted(tried, key=lambda one: -one.f1)[:2]
-    more = spread(dev, max(len(some), asked.left // 3))
-    judged = [asked.tried(strategy, one.changes, more) for one in finalists]
-    first = asked.tried(strategy, {}, more)
-    best = max([*judged, first], key=lambda one: one.f1)
-    interval = f1_interval(best.counts)
-    gain = f1_difference(first.counts, best.counts)
+        if not any(one.changes == changes for one in tried):
+            tried.append(asked.tried(strategy, changes, plan.some))
+    best = sorted(tried[1:], key=lambda one: -one.f1)[: FINALISTS - 1]
+    before, *judged = [asked.tried(strategy, one.changes, plan.rest) for one in (tried[0], *best)]
+    winner = max([before, *judged], key=lambda one: one.f1)
+    interval = f1_interval(winner.counts)
+    gain = f1_difference(before.counts, winner.counts)
     return Found(
-        name, best, first, interval.low, interval.high, gain.value, gain.p_value,
+        name, winner, before, interval.low, interval.high, gain.value, gain.p_value,
         asked.calls, tuple(tried),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What the calls of a budget are for: `prompts` are tried on `some`, finalists on `rest`."""
+
+    pool: Sequence[Example]
+    some: Sequence[Example]
+    rest: Sequence[Example]
+    prompts: int
+
+
+def _plan(budget: int, train: Sequence[Example], dev: Sequence[Example]) -> _Plan:
+    """A third of what the examples leave judges the finalists, on texts that chose none of them.
+
+    Where dev is too small for that, on all of it. Raises UserError for a budget that does not do
+    for three prompts.
+    """
+    pool = spread(train, min(POOL, len(train)))
+    some = spread(dev, min(BATCH, max(1, len(dev) // 2)))
+    chosen = {example.id for example in some}
+    unused = [example for example in dev if example.id not in chosen]
+    rest = unused if len(unused) >= len(some) else list(dev)
+    least = len(pool) + FINALISTS * 2 * len(some)
+    if budget < least:
+        raise UserError(_("A search needs at least {least} calls here.").format(least=least))
+    left = budget - len(pool)
+    judged = spread(rest, min(len(rest), max(len(some), left // 3 // FINALISTS)))
+    return _Plan(pool, some, judged, (left - FINALISTS * len(judged)) // len(some))
 
 
 def _texts(space: Workspace) -> tuple[list[Example], list[Example]]:

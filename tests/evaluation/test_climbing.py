@@ -222,12 +222,15 @@ def test_a_search_reads_train_and_dev_and_keeps_to_its_budget(
         return examples(self, split, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Corpus, "examples", watched)
-    found = search(taught, load(taught.root), "prompt", 260)
+    found = search(taught, load(taught.root), "prompt", 230)
     assert read == {"train", "dev"}
     assert found.before.texts == found.best.texts
     assert found.best.f1 >= found.before.f1
-    assert len(found.tried) >= 2
-    assert found.calls <= 260 + 3 * 40
+    # 60 examples; 5 prompts on 20 texts each; the present one and two others on 20 other texts.
+    assert len(found.tried) == 5
+    assert found.calls == 60 + 5 * 20 + 3 * 20 <= 230
+    scored = {len(one.counts) for one in found.tried}
+    assert scored == {20}
     with pytest.raises(UserError, match="at least"):
         search(taught, load(taught.root), "prompt", 50)
 

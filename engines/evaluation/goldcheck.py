@@ -113,5 +113,5 @@ def _few(split: str, texts: Sequence[Example]) -> str:
 def _said(sentence: str, ids: Sequence[str]) -> str:
     if not ids:
         return ""
-    shown = ", ".join(ids[:_SHOWN]) + (", …" if len(ids) > _SHOWN else "")
+    shown = ", ".join(ids[:_SHOWN]) + (f" (+{len(ids) - _SHOWN})" if len(ids) > _SHOWN else "")
     return sentence.format(count=len(ids), ids=shown)

@@ -244,17 +244,6 @@ def test_the_order_of_texts_is_in_the_key_and_their_labels_are_not(space: Worksp
     assert key(some) == key(bare) != key(some[::-1])
 
 
-def test_problems_of_the_gold_come_first(space: Workspace) -> None:
-    leak = texts("train", 1)[0]
-    outside = Example("o1", "오늘은 맑습니다.", (), split="dev", meta={"ungrounded": ("없음",)})
-    with Corpus.open(space.corpus_path) as corpus:
-        corpus.add([Example("d-leak", f" {leak.text}!", (), split="dev")])
-        corpus.add([outside])
-        corpus.add([Example("d-new", "라벨이 없습니다.", (), split="dev", labeled=False)])
-    problems = "\n".join(climbed(space, ["dictionary"]).gold_problems)
-    assert "has no label yet" in problems
-
-
 def test_uses_of_the_test_split_are_counted(space: Workspace) -> None:
     assert climbed(space, ["dictionary"]).test_uses == 0
     assert climbed(space, ["dictionary"], "test").test_uses == 1

@@ -19,6 +19,8 @@ from glossary.errors import UserError
 from glossary.i18n import _
 
 LEASE = 600.0
+# A lease that ends later was given by a clock that has been set back since, and counts no more.
+LONGEST = LEASE + 300.0
 PATTERN_SECONDS = 10.0
 _TEXT_SECONDS = 0.2
 # Orders by an index of the texts; the others come from predictions and ranks.
@@ -118,7 +120,9 @@ class Queue:
         """Claim texts, or renew their claim; those that still may be had, `certain`: all."""
         now = time.time()
         with self._corpus.transaction():
-            self._corpus.db.execute("DELETE FROM claims WHERE until < ?", (now,))
+            self._corpus.db.execute(
+                "DELETE FROM claims WHERE until < ? OR until > ?", (now, now + LONGEST)
+            )
             got = [item for item in items if certain or self._free(item.key, now)]
             self._corpus.db.executemany(
                 "INSERT INTO claims VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
@@ -132,7 +136,7 @@ class Queue:
         conditions, values = self._conditions()
         conditions.append(self._unclaimed())
         query = f"SELECT 1 FROM texts t WHERE t.key = :key AND {' AND '.join(conditions)}"
-        values |= {"key": key, "now": now}
+        values |= {"key": key, "now": now, "longest": now + LONGEST}
         return self._corpus.db.execute(query, values).fetchone() is not None
 
     def peek(self, count: int = 1) -> list[Item]:
@@ -179,7 +183,8 @@ class Queue:
         """The texts in order that nobody else is at."""
         conditions, values = self._conditions()
         conditions.append(self._unclaimed())
-        values["now"] = time.time()
+        now = time.time()
+        values |= {"now": now, "longest": now + LONGEST}
         for query in self._queries(" AND ".join(conditions)):
             for row in self._corpus.db.execute(query, values):
                 if self._passes(row[2]):
@@ -189,7 +194,8 @@ class Queue:
         """The condition that a text has room for one more annotator."""
         return (
             "(SELECT count(*) FROM claims c WHERE c.text_key = t.key"
-            " AND (c.annotator != :me OR c.session != :session) AND c.until >= :now)"
+            " AND (c.annotator != :me OR c.session != :session)"
+            " AND c.until BETWEEN :now AND :longest)"
             + (" < 1" if self._wanted.statuses else " < t.wants")
         )
 

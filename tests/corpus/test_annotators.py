@@ -66,6 +66,17 @@ def test_a_claimed_text_is_nobody_elses_until_the_lease_ends(
     assert [i.id for i in Queue(corpus, "fay").peek(1)] == ["t1"]
 
 
+def test_a_claim_of_a_clock_that_was_set_back_holds_nobody_up(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = connection_time(monkeypatch)
+    now[0] += 86_400
+    assert [i.id for i in Queue(corpus, "ann").take(2)] == ["t0", "t1"]
+    now[0] -= 86_400
+    bea = Queue(corpus, "bea")
+    assert [i.id for i in bea.peek(2)] == [i.id for i in bea.take(2)] == ["t0", "t1"]
+
+
 def connection_time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     import time
 

@@ -97,12 +97,18 @@ def boot_id() -> str:
 
 
 def process_start(pid: int) -> float:
-    """When a process started, in seconds since the epoch; 0 when there is none.
+    """When a process started; 0 when there is none. A pid alone may be another process's since.
 
-    A pid alone may have been given to another process since.
+    In seconds since the boot where the system tells (proc_pid_stat(5)), for those since the epoch
+    move with every clock that is set; on other systems since the epoch.
     """
     import psutil
 
+    try:
+        words = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return int(words.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        pass
     try:
         return float(psutil.Process(pid).create_time())
     except psutil.Error:

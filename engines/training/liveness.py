@@ -49,7 +49,7 @@ def is_process(pid: int, start: float) -> bool:
 
     try:
         process = psutil.Process(pid)
-        same = abs(process.create_time() - start) <= _SAME_START
+        same = abs(process_start(pid) - start) <= _SAME_START
         return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False

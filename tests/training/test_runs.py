@@ -108,6 +108,15 @@ def test_a_run_whose_process_is_gone_is_interrupted(tmp_path: Path) -> None:
     assert look(folder).state == "interrupted" and not look(folder).alive
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_clock_that_is_set_ends_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    linux = pytest.importorskip("psutil._pslinux")
+    folder = written(RunFolder(tmp_path / "run"), **whoami(os.getpid()), state="running")
+    boot = linux.boot_time()
+    monkeypatch.setattr(linux, "boot_time", lambda: boot + 3600)
+    assert look(folder).state == "running"
+
+
 def test_after_a_power_cut_nothing_runs(tmp_path: Path) -> None:
     folder = written(RunFolder(tmp_path / "run"), state="running", boot_id="another boot")
     assert look(folder).state == "interrupted"

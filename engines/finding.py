@@ -77,6 +77,13 @@ def items(glossary: Glossary, records: Records) -> Iterator[Item]:
     yield from map(record_item, records.all())
 
 
+def fitting_presets(settings: Settings, path: Path, encoding: str | None = None) -> list[str]:
+    """The presets that make records or terms of a file, those that use most of it first."""
+    from glossary.presets import fitting
+
+    return fitting((preset(settings, name) for name in settings.records), path, encoding)
+
+
 def preset(settings: Settings, name: str) -> Preset:
     """The preset `name` of the settings; UserError with the names there are."""
     from glossary.presets import Preset, TermRule

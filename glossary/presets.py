@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from glossary.cleaning import chunks, plain, product, with_josa
@@ -21,6 +22,8 @@ from glossary.term import Term, key, tidy
 from glossary.validation import MAX_NAME
 
 _FIELD = re.compile(r"\{([^{}]+)\}")
+# So many rows tell which fields a file has.
+_LOOK = 50
 _STOPS = re.compile(r"([.!?])\s*\.(?=\s|\Z)")
 
 
@@ -106,6 +109,24 @@ def harvest(preset: Preset, path: Path, encoding: str | None = None) -> Harvest:
     found.terms = list(merged.values())
     found.records = list(seen.values())
     return found
+
+
+def fitting(presets: Iterable[Preset], path: Path, encoding: str | None = None) -> list[str]:
+    """The names of the presets that make something of a file, those that use most of it first.
+
+    Raises UserError when the file cannot be read.
+    """
+    rows = [values for _line, values in islice(read_rows(path, encoding), _LOOK)]
+    names = {name for values in rows for name in values}
+    found = []
+    for preset in presets:
+        wanted = preset.fields()
+        there = all(
+            any(row.get(field) == value for row in rows) for field, value in preset.where.items()
+        )
+        if there and _makes_anything(preset, names):
+            found.append((len(wanted & names), len(wanted & names) / len(wanted), preset.name))
+    return [name for *_score, name in sorted(found, reverse=True)]
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:

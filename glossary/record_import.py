@@ -8,21 +8,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glossary.i18n import _
-from glossary.presets import Preset, harvest
+from glossary.presets import Harvest, Preset, harvest
 from glossary.records import Record, Records, Replaced, linked
-from glossary.term import Term
+from glossary.term import Term, key
 from glossary.text import normalise
+from glossary.validation import Given, Present, plan, settle
 
 if TYPE_CHECKING:
     from glossary.store import Glossary
 
 Progress = Callable[[int, int], None]
 _EVERY = 200
+_SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did, or with `dry_run` would do. `notes` are sentences about what was left."""
+    """What an import did, or would do. `notes` are sentences about what was left.
+
+    `some_records` and `some_terms` are the first of its records and of the terms it writes.
+    """
 
     rows: int
     records: Replaced
@@ -30,6 +35,8 @@ class Imported:
     terms_changed: int
     terms_same: int
     notes: tuple[str, ...]
+    some_records: tuple[Record, ...] = ()
+    some_terms: tuple[Term, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Counts as JSON types."""
@@ -44,6 +51,23 @@ class Imported:
         }
 
 
+def look(
+    glossary: Glossary | None, preset: Preset, path: Path, *, encoding: str | None = None
+) -> Imported:
+    """What importing `path` by `preset` would do; `records.changed` is not looked for.
+
+    Raises UserError as `glossary.presets.harvest` does.
+    """
+    found = harvest(preset, path, encoding)
+    written, done = _planned(glossary or Given(), found)
+    there = Replaced(len(found.records), 0, 0, 0)
+    if glossary is not None:
+        records = Records(glossary.path)
+        there = records.foresee(preset.name, path.name, [r.id for r in found.records])
+    shown = tuple(found.records[:_SHOWN]), tuple(written[:_SHOWN])
+    return replace(done, records=there, some_records=shown[0], some_terms=shown[1])
+
+
 def import_records(
     glossary: Glossary,
     preset: Preset,
@@ -51,36 +75,41 @@ def import_records(
     *,
     author: str,
     encoding: str | None = None,
-    dry_run: bool = False,
+    reason: str = "",
     on_progress: Progress | None = None,
 ) -> Imported:
     """Import `path` by `preset`; a second import of the same file changes nothing.
 
     Terms that are there are completed, never overwritten; an alias that another term has is left
-    out and named. With `dry_run` nothing is written and `records` counts all as new.
+    out and named. The terms are one change, to be undone; records are replaced by the next import
+    of their file.
     """
     found = harvest(preset, path, encoding)
-    terms, notes = _completed(glossary, found.terms)
-    plan = glossary.plan(terms)
-    notes += [refusal.reason for refusal in plan.refused]
-    notes += [_("row {row}: nothing in it to keep.").format(row=row) for row in found.empty]
-    changed = [*plan.new, *plan.changed]
-    counts = len(plan.new), len(plan.changed), len(plan.same)
-    if dry_run:
-        return Imported(found.rows, Replaced(len(found.records), 0, 0, 0), *counts, tuple(notes))
-    if changed:
-        reason = _("import of {name}").format(name=path.name)
-        glossary.upsert(changed, author=author, reason=reason)
+    written, done = _planned(glossary, found)
+    if written:
+        why = reason or _("import of {name}").format(name=path.name)
+        glossary.upsert(written, author=author, reason=why)
     ready = list(_linked(glossary, found.records, found.names, on_progress))
-    done = Records(glossary.path).replace(preset.name, path.name, ready, author=author)
-    return Imported(found.rows, done, *counts, tuple(notes))
+    stored = Records(glossary.path).replace(preset.name, path.name, ready, author=author)
+    return replace(done, records=stored)
 
 
-def _completed(glossary: Glossary, terms: Iterable[Term]) -> tuple[list[Term], list[str]]:
+def _planned(present: Present, found: Harvest) -> tuple[list[Term], Imported]:
+    """The terms that an import writes, and its counts without those of the records."""
+    terms, notes = _completed(present, found.terms)
+    made = plan(terms, present)
+    notes += [refusal.reason for refusal in made.refused]
+    notes += [_("row {row}: nothing in it to keep.").format(row=row) for row in found.empty]
+    counts = len(made.new), len(made.changed), len(made.same)
+    done = Imported(found.rows, Replaced(0, 0, 0, 0), *counts, tuple(notes))
+    return [*made.new, *made.changed], done
+
+
+def _completed(present: Present, terms: Iterable[Term]) -> tuple[list[Term], list[str]]:
     """Each term as it will stand: completed where it is there already, without taken aliases."""
     ready: list[Term] = []
     for term in terms:
-        old = glossary.lookup(term.canonical)
+        old = present.owner(key(term.canonical))
         if old is None:
             ready.append(term)
         else:
@@ -100,7 +129,7 @@ def _completed(glossary: Glossary, terms: Iterable[Term]) -> tuple[list[Term], l
             united = tuple(dict.fromkeys((*known.aliases, *term.aliases)))
             term = replace(known, aliases=united)
         merged[term.canonical] = term
-    settled, left_out = glossary.settle(merged.values())
+    settled, left_out = settle(merged.values(), present)
     return settled, [item.reason for item in left_out]
 
 

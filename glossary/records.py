@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -124,6 +125,27 @@ class Records:
         query = self._table.search(normalise(text)[:_QUERY], query_type="fts", fts_columns="search")
         return [(_record(row), float(row["_score"])) for row in query.limit(limit).to_list()]
 
+    def kinds(self) -> dict[str, int]:
+        """How many records each preset made."""
+        if self._table is None:
+            return {}
+        rows = self._table.search().select(["kind"]).limit(None).to_arrow()["kind"].to_pylist()
+        return dict(Counter(rows).most_common())
+
+    def foresee(self, kind: str, source: str, ids: Sequence[str]) -> Replaced:
+        """What `replace` by records with these ids would do; changed ones count as the same."""
+        if self._table is None:
+            return Replaced(len(ids), 0, 0, 0)
+        there = {record.id for record in self._where("id", list(ids), limit=None)}
+        gone = self._of(kind, source) - set(ids)
+        return Replaced(len(ids) - len(there), 0, len(there), len(gone))
+
+    def _of(self, kind: str, source: str) -> set[str]:
+        """The ids of what came from a file by a preset."""
+        clause = f"kind = {_quoted(kind)} AND source = {_quoted(source)}"
+        rows = self._table.search().where(clause).select(["id"]).limit(None).to_list()
+        return {row["id"] for row in rows}
+
     def replace(
         self,
         kind: str,
@@ -139,9 +161,7 @@ class Records:
         with held(self._folder / LOCK, author=author, what=what, on_wait=on_wait):
             self._table = self._existing() or self._created()
             there = self.get(given)
-            clause = f"kind = {_quoted(kind)} AND source = {_quoted(source)}"
-            before = self._table.search().where(clause).select(["id"]).limit(None).to_list()
-            gone = [row["id"] for row in before if row["id"] not in given]
+            gone = sorted(self._of(kind, source) - set(given))
             new = [record for key, record in given.items() if key not in there]
             changed = [
                 record for key, record in given.items() if key in there and there[key] != record

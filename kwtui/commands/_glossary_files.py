@@ -59,7 +59,7 @@ def import_(
     """Import a file; each refused row is named with its line, exit code 3 when there was one."""
     if records:
         _glossary_records.import_records(
-            records, file, encoding=encoding, dry_run=dry_run, as_json=as_json
+            records, file, encoding=encoding, dry_run=dry_run, reason=reason, as_json=as_json
         )
         return
     from glossary.exchange import read_terms, show_table

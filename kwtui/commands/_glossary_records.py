@@ -25,23 +25,34 @@ WHICH = ("terms", "records", "both")
 
 
 def import_records(
-    preset: str, file: Path, *, encoding: str = "", dry_run: bool = False, as_json: bool = False
+    preset: str,
+    file: Path,
+    *,
+    encoding: str = "",
+    dry_run: bool = False,
+    reason: str = "",
+    as_json: bool = False,
 ) -> None:
     """Make context records and terms of a file of drug data by a preset of config.toml."""
     from engines.finding import preset as find_preset
     from glossary.record_import import import_records as run
+    from glossary.record_import import look
+    from glossary.store import exists
 
     chosen = find_preset(context.settings(), preset)
-    glossary = _opened(create=True)
-    done = run(
-        glossary,
-        chosen,
-        file,
-        author=_author(),
-        encoding=encoding or None,
-        dry_run=dry_run,
-        on_progress=_counter(_("records linked")),
-    )
+    if dry_run:
+        there = exists(context.need_workspace().glossary_path)
+        done = look(_opened() if there else None, chosen, file, encoding=encoding or None)
+    else:
+        done = run(
+            _opened(create=True),
+            chosen,
+            file,
+            author=_author(),
+            encoding=encoding or None,
+            reason=reason,
+            on_progress=_counter(_("records linked")),
+        )
     for note in done.notes[:_NOTES]:
         _say(f"{file}: {note}")
     if len(done.notes) > _NOTES:

@@ -206,7 +206,7 @@ def candidates(
         line(one.surface, str(one.texts), ", ".join(one.sources), one.example[:60])
 
 
-@app.command(help=_("Count terms, aliases, definitions and categories."))
+@app.command(help=_("Count terms, aliases, definitions, categories and context records."))
 def stats(as_json: bool = JSON) -> None:
     """Count what the glossary holds."""
     glossary = opened()
@@ -215,13 +215,16 @@ def stats(as_json: bool = JSON) -> None:
         not_keywords += not term.keyword
         aliases += len(term.aliases)
         defined += bool(term.definition)
-    categories = glossary.categories()
+    from glossary.records import Records
+
+    categories, records = glossary.categories(), Records(glossary.path).kinds()
     counts: dict[str, Any] = {
         "terms": glossary.count(),
         "not_keywords": not_keywords,
         "aliases": aliases,
         "with_definition": defined,
         "categories": dict(sorted(categories.items(), key=lambda item: (-item[1], item[0]))),
+        "records": records,
     }
     if as_json:
         as_data({**counts, "version": glossary.version})
@@ -232,6 +235,10 @@ def stats(as_json: bool = JSON) -> None:
     line(_("With definition"), str(counts["with_definition"]))
     for name, count in counts["categories"].items():
         line("  " + (name or _("no category")), str(count))
+    if records:
+        line(_("Context records"), str(sum(records.values())))
+    for name, count in records.items():
+        line("  " + name, str(count))
 
 
 def _given(

@@ -282,11 +282,15 @@ class GlossaryPane(Pane):
             "belong to one term only; if another has the name, the two can be merged.\n\n"
             "Type after / to filter by name, kind or definition; initial consonants do too: ㅍㅅ "
             "finds 파스. Space marks terms: deleting, merging and setting a field then work on "
-            "all of them. Beneath the sheet stands what a term matches in the corpus, also while "
-            "you type a name, so that an over-eager one is seen before it hurts.\n\n"
+            "all of them. Before a term stands * when it is marked, x when it is no keyword, ? "
+            "when only meaning can decide what it matches (its field Ambiguous). Beneath the sheet "
+            "stands what a term matches in the corpus, also while you type a name, so that an "
+            "over-eager one is seen before it hurts.\n\n"
             "Every change is on disk before it is seen, with author and time. Undo takes your own "
             "changes back, also those of another day. Tab goes to words of the corpus that the "
-            "glossary lacks, and to all changes, where any moment can be named and restored."
+            "glossary lacks, and to all changes, where any moment can be named and restored.\n\n"
+            "Import takes files of terms, and drug data (json, xml, csv) by the presets of "
+            "config.toml: r in its window chooses one."
         )
 
     # State

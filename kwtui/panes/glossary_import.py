@@ -11,14 +11,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.suggester import Suggester
 from textual.widgets import Input
 
 from glossary.errors import UserError
+from glossary.exchange import FORMATS
 from glossary.i18n import _
 from glossary.text import printable
-from kwtui.panes.glossary_preview import refused
+from kwtui.panes.glossary_preview import refused, wrapped
+from kwtui.panes.glossary_records import RecordsPart, counted_records
 from kwtui.themes import KEY, MUTED, WRONG
 from kwtui.widgets.lines import Lines
 from kwtui.widgets.record_table import Cell, Column, RecordTable
@@ -38,7 +39,7 @@ _FIELDS = (
 )  # fmt: skip
 
 
-class ImportScreen(ModalScreen[str | None]):
+class ImportScreen(RecordsPart):
     """Shows first, imports on Ctrl+S; the result is the sentence that says what was done."""
 
     BINDINGS = [
@@ -47,6 +48,7 @@ class ImportScreen(ModalScreen[str | None]):
         Binding("m,ㅡ", "mode", show=False),
         Binding("e,ㄷ", "encoding", show=False),
         Binding("f,ㄹ", "only", show=False),
+        Binding("r,ㄱ", "records", show=False),
     ]
 
     def __init__(self, pane: GlossaryPane, start: str) -> None:
@@ -55,7 +57,7 @@ class ImportScreen(ModalScreen[str | None]):
         self._table: Table | None = None
         self._preview: Preview | None = None
         self._named: dict[str, str] = {}
-        self._mode, self._encoding, self._only = "complete", "", ""
+        self._mode, self._only = "complete", ""
         self._doing, self._wrong = "", ""
 
     @property
@@ -70,7 +72,10 @@ class ImportScreen(ModalScreen[str | None]):
             window.border_subtitle = Content(_("Ctrl+S imports, Esc closes"))
             yield Input(
                 self._start,
-                placeholder=_("a csv, tsv, xlsx, jsonl, tbx or txt file; Enter looks into it"),
+                placeholder=_(
+                    "a csv, tsv, xlsx, jsonl, tbx or txt file, or drug data as json or xml; "
+                    "Enter looks into it"
+                ),
                 suggester=PathSuggester(self.pane.bench.workspace.root),
                 id="import-file",
                 compact=True,
@@ -97,8 +102,8 @@ class ImportScreen(ModalScreen[str | None]):
 
     @on(Input.Submitted)
     def _named_file(self) -> None:
-        self._named, self._encoding = {}, ""
-        self._look()
+        self._named, self._encoding, self.preset = {}, "", ""
+        self.run_worker(self._read(guess=True), group="import", exclusive=True)
 
     def _look(self) -> None:
         self.run_worker(self._read(), group="import", exclusive=True)
@@ -110,30 +115,44 @@ class ImportScreen(ModalScreen[str | None]):
     def _chosen(self) -> dict[str, Any]:
         return {"file": self._file(), "encoding": self._encoding, "columns": self._named}
 
-    async def _read(self) -> None:
-        self._preview, self._wrong = None, ""
+    async def _read(self, guess: bool = False) -> None:
+        self._preview = self._table = self.records = None
+        self._wrong = ""
         self._progress(_("Reading the file"))
         try:
-            self._table = await self.pane.request("show_table", **self._chosen())
-            if self._table is not None and "canonical" not in self._table.columns:
-                self._wrong = _("No column is known to hold the term: choose it for 'Term'.")
-            else:
-                self._preview = await self.pane.request(
-                    "preview_import", **self._chosen(), mode=self._mode
-                )
+            if guess and self._file().suffix.lower().lstrip(".") not in FORMATS:
+                await self.guess_preset()
+            if not self.preset:
+                await self._look_at_terms()
+            if guess and self._wrong:
+                await self.guess_preset()
+            if self.preset:
+                self._table, self._wrong = None, ""
+                await self.look_at_records()
         except UserError as error:
             self._table = None
             self._wrong = error.sentence.replace(str(self._file()), self._file().name)
         self._doing = ""
-        if not self.is_mounted:
+        if self.is_mounted:
+            self._show_found()
+
+    async def _look_at_terms(self) -> None:
+        self._table = await self.pane.request("show_table", **self._chosen())
+        if self._table is not None and "canonical" not in self._table.columns:
+            self._wrong = _("No column is known to hold the term: choose it for 'Term'.")
             return
-        self.query_one("#import-fields", RecordTable).display = self._table is not None
-        self.query_one("#import-fields", RecordTable).reload(len(_FIELDS) if self._table else 0)
-        self.query_one("#import-rows", RecordTable).reload(len(self._rows()))
-        looked = self._preview is not None or self._table is not None
-        if looked and self.query_one("#import-file").has_focus:
-            wanted = "#import-fields" if self._table else "#import-rows"
-            self.query_one(wanted).focus()
+        self._preview = await self.pane.request("preview_import", **self._chosen(), mode=self._mode)
+
+    def _show_found(self) -> None:
+        fields, rows = self.query_one("#import-fields"), self.query_one("#import-rows")
+        assert isinstance(fields, RecordTable) and isinstance(rows, RecordTable)
+        away = fields.has_focus or self.query_one("#import-file").has_focus
+        fields.display = self._table is not None
+        fields.reload(len(_FIELDS) if self._table else 0)
+        rows.reload(len(self._shown()))
+        found = self._preview or self._table or self.records
+        if found is not None and away:
+            (fields if self._table else rows).focus()
         self._draw()
 
     def _progress(self, words: str) -> None:
@@ -144,29 +163,40 @@ class ImportScreen(ModalScreen[str | None]):
         rows = self._preview.rows if self._preview else []
         return [row for row in rows if self._only in ("", row.outcome)]
 
+    def _shown(self) -> Sequence[object]:
+        return self.record_rows() if self.preset else self._rows()
+
     def _draw(self) -> None:
+        about = self.query_one("#import-about", Lines)
         lines: list[Content] = []
         if self._wrong:
-            width = self.query_one("#import-about", Lines).size.width
-            lines = refused(self._wrong, width)[:2]
+            lines = refused(self._wrong, about.size.width)[:2]
         elif self._doing:
             lines = [Content.styled(self._doing, MUTED)]
         elif self._preview is not None:
             lines = [Content.styled(counted(self._preview), "b")]
+        elif self.records is not None:
+            lines = wrapped(counted_records(self.records), about.size.width, 2)
+            lines = [line.stylize("b") for line in lines]
+        about.show([*lines, *[Content("")] * (2 - len(lines)), self._keys()])
+
+    def _keys(self) -> Content:
+        """What the keys choose, as it is chosen now."""
         modes = {
-            "complete": _("terms that are there are completed"),
-            "keep": _("where both say something, the glossary counts"),
-            "replace": _("terms that are there are replaced"),
+            "complete": _("completes what is there"),
+            "keep": _("keeps what is there"),
+            "replace": _("replaces what is there"),
         }
         encoding = self._encoding or (self._preview.encoding if self._preview else "")
         only = outcomes()[self._only] if self._only else _("every row")
-        line = Content.assemble(
-            ("m", KEY), " ", modes[self._mode], "  ", ("e", KEY), " ", encoding or _("encoding"),
-            "  ", ("f", KEY), " ", only,
-        )  # fmt: skip
-        self.query_one("#import-about", Lines).show(
-            [*lines, *[Content("")] * (2 - len(lines)), line]
-        )
+        shown = {"r": _("as {preset}").format(preset=self.preset or _("terms"))}
+        shown |= {} if self.preset else {"m": modes[self._mode]}
+        shown["e"] = encoding or _("encoding")
+        shown |= {} if self.preset else {"f": only}
+        parts: list[Content | tuple[str, str] | str] = []
+        for name, words in shown.items():
+            parts += [(name, KEY), " ", printable(words), "  "]
+        return Content.assemble(*parts)
 
     def _fetch_fields(self, offset: int, limit: int) -> Sequence[Sequence[Cell]]:
         from kwtui.panes.glossary_terms import field_titles
@@ -183,6 +213,8 @@ class ImportScreen(ModalScreen[str | None]):
         return found
 
     def _fetch_rows(self, offset: int, limit: int) -> Sequence[Sequence[Cell]]:
+        if self.preset:
+            return self.record_rows()[offset : offset + limit]
         words = outcomes()
         styles = {"refused": WRONG, "conflicting": "b $text-warning", "same": MUTED, "new": KEY}
         return [
@@ -225,11 +257,15 @@ class ImportScreen(ModalScreen[str | None]):
 
     def action_mode(self) -> None:
         """What counts where file and glossary differ."""
+        if self.preset:
+            return
         self._mode = MODES[(MODES.index(self._mode) + 1) % len(MODES)]
         self._look()
 
     def action_only(self) -> None:
         """Show the rows of one outcome."""
+        if self.preset:
+            return
         self._only = _SHOWN[(_SHOWN.index(self._only) + 1) % len(_SHOWN)]
         self.query_one("#import-rows", RecordTable).reload(len(self._rows()))
         self._draw()
@@ -247,36 +283,48 @@ class ImportScreen(ModalScreen[str | None]):
 
     async def action_run(self) -> None:
         """Import as one change, and close."""
-        from kwtui.panes.glossary import author
-
-        if self._preview is None or self._doing:
+        if (self._preview is None and self.records is None) or self._doing:
             return
-        if not self._preview.terms():
+        if self._preview is not None and not self._preview.terms():
             self._wrong = _("Nothing in this file is new or changed.")
             self._draw()
             return
-
-        def on_progress(step: Progress) -> None:
-            self._progress(step.stage)
-
         self._progress(_("Writing the terms"))
+        self.run_worker(self._import(), group="run")
+
+    async def _import(self) -> None:
         try:
-            counts = await self.pane.request(
-                "import_file", **self._chosen(), mode=self._mode, author=author(),
-                on_progress=on_progress,
-            )  # fmt: skip
+            said = await (self.run_records() if self.preset else self._run_terms())
         except UserError as error:
             self._doing, self._wrong = "", error.sentence
             self._draw()
             return
+        if said:
+            self.dismiss(said)
+            return
+        self._doing = ""
+        self._wrong = _("Stopped: its terms are there, its records are not; import it again.")
+        self._draw()
+
+    async def _run_terms(self) -> str:
+        from kwtui.panes.glossary import author
+
+        def on_progress(step: Progress) -> None:
+            self._progress(step.stage)
+
+        counts = await self.pane.request(
+            "import_file", **self._chosen(), mode=self._mode, author=author(),
+            on_progress=on_progress,
+        )  # fmt: skip
         said = _(
             "Imported from {name}: new {new}, changed {changed}, same {same}, refused {refused}"
         )
-        self.dismiss(said.format(name=self._file().name, **counts))
+        return said.format(name=self._file().name, **counts)
 
     def action_close(self) -> None:
-        """Import nothing."""
-        self.dismiss(None)
+        """Stop an import that is running, or import nothing."""
+        if not self.stop_records():
+            self.dismiss(None)
 
 
 class PathSuggester(Suggester):

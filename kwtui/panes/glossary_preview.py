@@ -102,13 +102,13 @@ def describe(term: Term, width: int, *, roomy: bool) -> list[Content]:
     head += ["  ", (printable(about), MUTED)]
     lines = [Content.assemble(*head)]
     if term.aliases:
-        lines += _wrapped(", ".join(term.aliases), width, 3 if roomy else 1, _("also"))
+        lines += wrapped(", ".join(term.aliases), width, 3 if roomy else 1, _("also"))
     if term.definition:
-        lines += _wrapped(term.definition, width, 8 if roomy else 2)
+        lines += wrapped(term.definition, width, 8 if roomy else 2)
     if roomy and term.notes:
-        lines += _wrapped(term.notes, width, 4, _("note"))
-    if roomy and term.ambiguous:
-        lines += _wrapped(", ".join(term.ambiguous), width, 2, _("ambiguous"))
+        lines += wrapped(term.notes, width, 4, _("note"))
+    if term.ambiguous:
+        lines += wrapped(", ".join(term.ambiguous), width, 2 if roomy else 1, _("ambiguous"))
     if roomy and term.updated:
         when = f"{local_time(term.updated)} {term.author}"
         lines.append(Content.styled(f" {printable(when)}", MUTED))
@@ -139,7 +139,7 @@ def matched(found: TermPreview | None, most: int) -> list[Content]:
 
 def refused(sentence: str, width: int, offer: str = "") -> list[Content]:
     """Why a change is not taken, and the key that offers a way out."""
-    lines = [line.stylize(WRONG) for line in _wrapped(sentence, width, 3)]
+    lines = [line.stylize(WRONG) for line in wrapped(sentence, width, 3)]
     return [*lines, Content.styled(f" {offer}", KEY)] if offer else lines
 
 
@@ -153,14 +153,14 @@ def local_time(at: str) -> str:
         return at
 
 
-def _wrapped(text: str, width: int, most: int, label: str = "") -> list[Content]:
+def wrapped(text: str, width: int, most: int, label: str = "") -> list[Content]:
     """A text on at most so many lines, each a cell in from the edge."""
-    from kwtui.widgets.span_editor import wrapped
+    from kwtui.widgets.span_editor import wrapped as rows_of
 
     text = f"{label}: {text}" if label else text
     rows: list[str] = []
     for part in printable(text).split("\n"):
-        rows += [part[row.start : row.end] for row in wrapped(part, max(width - 2, 8))] or [""]
+        rows += [part[row.start : row.end] for row in rows_of(part, max(width - 2, 8))] or [""]
     shown: Sequence[str] = rows[:most]
     if len(rows) > most:
         shown = [*rows[: most - 1], rows[most - 1] + " …"]

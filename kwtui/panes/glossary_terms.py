@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from kwtui.panes.glossary import GlossaryPane
 
 NARROW = ("canonical", "category", "aliases", "definition")
-WIDE = ("canonical", "category", "aliases", "definition", "source", "notes")
-_WIDE_FROM = 100
+WIDE = (*NARROW, "source", "notes")
+WIDEST = (*NARROW, "ambiguous", "source", "notes")
+_WIDE_FROM, _WIDEST_FROM = 100, 140
 
 
 class TermsView(TypedAhead, CellEditing, FormActions, ManyActions, ChoiceActions, GlossaryView):
@@ -174,7 +175,8 @@ class TermsView(TypedAhead, CellEditing, FormActions, ManyActions, ChoiceActions
         return found
 
     def _cells(self, term: Term) -> Sequence[Cell]:
-        mark = "*" if self.marks.has(term.id) else "x" if not term.keyword else ""
+        mark = "?" if term.ambiguous else ""
+        mark = "*" if self.marks.has(term.id) else mark if term.keyword else "x"
         return (mark, *(shown_value(term, name) for name in self.fields))
 
     def _columns(self) -> list[Column]:
@@ -192,7 +194,8 @@ class TermsView(TypedAhead, CellEditing, FormActions, ManyActions, ChoiceActions
 
     def on_resize(self, event: events.Resize) -> None:
         """More fields where there is room."""
-        fields = WIDE if event.size.width >= _WIDE_FROM else NARROW
+        width = event.size.width
+        fields = WIDEST if width >= _WIDEST_FROM else WIDE if width >= _WIDE_FROM else NARROW
         if fields != self.fields:
             self.fields = fields
             self.sheet.set_columns(self._columns())

@@ -13,6 +13,7 @@ from glossary.text import normalise
 from kwtui.services.glossary_edits import GlossaryEdits
 from kwtui.services.glossary_files import GlossaryFiles
 from kwtui.services.glossary_past import GlossaryPast
+from kwtui.services.glossary_records import GlossaryRecords
 from kwtui.services.glossary_vectors import GlossaryVectors
 from kwtui.services.loop import Task
 from kwtui.services.messages import Hello, Page
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from glossary.term import Term
 
 
-class GlossaryService(GlossaryEdits, GlossaryPast, GlossaryFiles, GlossaryVectors):
+class GlossaryService(GlossaryEdits, GlossaryPast, GlossaryFiles, GlossaryRecords, GlossaryVectors):
     """The glossary of one workspace; every request sees what other processes wrote before it."""
 
     requests = (
@@ -34,6 +35,7 @@ class GlossaryService(GlossaryEdits, GlossaryPast, GlossaryFiles, GlossaryVector
         | GlossaryEdits.requests
         | GlossaryPast.requests
         | GlossaryFiles.requests
+        | GlossaryRecords.requests
         | GlossaryVectors.requests
     )  # fmt: skip
 

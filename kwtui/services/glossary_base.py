@@ -22,6 +22,7 @@ class GlossaryBase:
 
     def __init__(self, hello: Hello) -> None:
         self._space = Workspace(hello.workspace) if hello.workspace else None
+        self._settings = hello.settings
         self._retention = timedelta(days=hello.settings.glossary.retention_days)
         self._glossary: Glossary | None = None
         self._task: Task | None = None

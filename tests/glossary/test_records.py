@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.finding import preset
+from engines.finding import fitting_presets, preset
 from engines.settings import Settings, load
 from engines.workspace import Workspace
 from glossary.cleaning import Product, chunks, plain, product, with_josa
 from glossary.errors import UserError
 from glossary.presets import Harvest, harvest
 from glossary.public_data import read_rows
-from glossary.record_import import import_records
+from glossary.record_import import import_records, look
 from glossary.records import Records, Replaced
 from glossary.store import Glossary
 from kwtui.cli import run
@@ -162,6 +162,35 @@ def test_an_import_links_records_repeats_without_change_and_follows_the_file(
         "가상디페인정(디클로페낙나트륨)"
     ]
     assert records.search("근육통에 먹는 약", 3) and records.naming(["x' OR '1'='1"], 3) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("easy.json", "easy-drug"), ("dur.xml", "dur"), ("hira.csv", "hira-dur"),
+        ("pill.json", "pill"), ("approval.json", "approval"),
+    ],
+)  # fmt: skip
+def test_the_preset_of_a_file_is_found_by_its_fields(
+    settings: Settings, file: str, name: str
+) -> None:
+    assert fitting_presets(settings, DATA / file)[0] == name
+
+
+def test_a_look_tells_what_an_import_will_do_and_changes_nothing(
+    settings: Settings, tmp_path: Path
+) -> None:
+    easy, folder = preset(settings, "easy-drug"), tmp_path / "glossary.lance"
+    first = look(None, easy, DATA / "easy.json")
+    assert not folder.exists() and first.records == Replaced(3, 0, 0, 0) and first.terms_new == 6
+    assert [r.row for r in first.some_records] == [1, 2, 2]
+    with Glossary.open(folder, create=True) as glossary:
+        assert look(glossary, easy, DATA / "easy.json") == first and glossary.count() == 0
+        done = import_records(glossary, easy, DATA / "easy.json", author="kim")
+        assert (done.records, done.terms_new) == (first.records, first.terms_new)
+        again = look(glossary, easy, DATA / "easy.json")
+        assert again.records == Replaced(0, 0, 3, 0) and again.terms_same == 6
+        assert Records(glossary.path).kinds() == {"easy-drug": 3} and not again.some_terms
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,60 @@
+"""The glossary service: drug data as context records and terms, by the presets of config.toml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glossary.i18n import _
+from kwtui.services.glossary_base import GlossaryBase
+from kwtui.services.loop import Task
+
+if TYPE_CHECKING:
+    from glossary.record_import import Imported
+
+
+class GlossaryRecords(GlossaryBase):
+    """The part about context records."""
+
+    requests: frozenset[str] = frozenset({"presets", "preview_records", "import_records"})
+
+    def presets(self, task: Task, file: Path, encoding: str = "") -> tuple[str, ...]:
+        """The presets that make something of a file, the likeliest first."""
+        from engines.finding import fitting_presets
+
+        return tuple(fitting_presets(self._settings, file, encoding or None))
+
+    def preview_records(self, task: Task, file: Path, preset: str, encoding: str = "") -> Imported:
+        """What importing the file by the preset would do."""
+        from engines.finding import preset as find
+        from glossary.record_import import look
+
+        task.progress(_("Reading the file"))
+        chosen = find(self._settings, preset)
+        return look(self._opened(), chosen, file, encoding=encoding or None)
+
+    def import_records(
+        self, task: Task, file: Path, preset: str, author: str, encoding: str = ""
+    ) -> Imported:
+        """Import the file by the preset; as background work it lets others pass and can stop.
+
+        Stopped, its terms are there and its records are not: the next import makes them.
+        """
+        from engines.finding import preset as find
+        from glossary.record_import import import_records
+
+        task.progress(_("Reading the file"))
+        chosen = find(self._settings, preset)
+
+        def on_progress(done: int, total: int) -> None:
+            task.check()
+            task.progress(_("Linking records to terms"), done, total)
+
+        return import_records(
+            self._needed(task, create=True),
+            chosen,
+            file,
+            author=author,
+            encoding=encoding or None,
+            on_progress=on_progress,
+        )

@@ -1,0 +1,58 @@
+"""Drug data comes into the glossary through the window for imports, by a preset that fits."""
+
+from pathlib import Path
+
+from engines.workspace import Workspace
+from glossary.records import Records
+from glossary.term import Term
+from tests.screen.conftest import Stage, perform
+from tests.screen.sheets import fill_glossary, names, open_glossary, stored
+
+DRUGS = Path(__file__).resolve().parents[1] / "data" / "drugs"
+
+
+def test_drug_data_is_looked_into_and_becomes_records_and_terms(space: Workspace) -> None:
+    async def story(stage: Stage) -> None:
+        await open_glossary(stage)
+        await stage.press("i")
+        await stage.paste(str(DRUGS / "easy.json"))
+        await stage.press("enter")
+        await stage.until(lambda: "records new 3" in stage.text)
+        assert "as easy-drug" in stage.text
+        assert "가상해온시럽" in stage.text
+        await stage.press("r")
+        await stage.until(lambda: "fits this file" in stage.text)
+        assert "hira-dur" in stage.text
+        await stage.press("escape", "ctrl+s")
+        await stage.until(lambda: "Imported from easy.json: 3 records and 6 terms" in stage.line)
+        assert Records(space.glossary_path).count() == 3
+        assert "가상해온" in names(space)
+        # A table without a column for the term is taken for drug data where a preset fits.
+        await stage.press("i")
+        await stage.paste(str(DRUGS / "hira.csv"))
+        await stage.press("enter")
+        await stage.until(lambda: "as hira-dur" in stage.text)
+        await stage.press("escape", "u")
+        await stage.until(lambda: "Undone" in stage.line)
+        assert names(space) == []
+
+    perform(story, space)
+
+
+def test_what_makes_a_term_ambiguous_is_seen_and_edited_in_the_sheet(space: Workspace) -> None:
+    fill_glossary(space, (Term("", "진통", category="약효", ambiguous=("진통 끝에",)),))
+
+    async def story(stage: Stage) -> None:
+        await open_glossary(stage)
+        assert "? 진통" in stage.text
+        assert "ambiguous: 진통 끝에" in stage.text
+        await stage.press("right", "right", "right", "right", "enter")
+        await stage.press("ctrl+u")
+        await stage.type("진통이 오; 진통을 겪")
+        await stage.press("enter")
+        await stage.idle()
+        term = stored(space, "진통")
+        assert term is not None
+        assert term.ambiguous == ("진통이 오", "진통을 겪")
+
+    perform(story, space, size=(160, 45))

@@ -53,9 +53,9 @@ def check(place: Place) -> dict[str, int]:
     _no_orphan(place)
     states = allowed(acks.path)
     compared = {
-        "labels": _compare(acks, states, "label", _labels(place)),
-        "counts": _compare(acks, states, "count", _counts(place)),
-        "terms": _compare(acks, states, "term", _terms(place)),
+        "labels": compare(acks, states, "label", _labels(place)),
+        "counts": compare(acks, states, "count", _counts(place)),
+        "terms": compare(acks, states, "term", _terms(place)),
         "runs": _runs(place, states),
     }
     for name in ("corpus.sqlite", "glossary.sqlite"):
@@ -67,7 +67,7 @@ def check(place: Place) -> dict[str, int]:
     return compared
 
 
-def _compare(acks: Acks, states: dict[Thing, list[Any]], kind: str, found: dict[str, Any]) -> int:
+def compare(acks: Acks, states: dict[Thing, list[Any]], kind: str, found: dict[str, Any]) -> int:
     mine = {name: wanted for (k, name), wanted in states.items() if k == kind}
     for name, wanted in mine.items():
         state = found.get(name, 0 if kind == "count" else None)

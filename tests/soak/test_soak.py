@@ -1,0 +1,62 @@
+"""The soak itself: its log says what may be, its checks find what is missing, a minute of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.soak.acks import Acks, allowed, counts, findings
+from tests.soak.memory import growth
+from tests.soak.soaking import Length, soak
+from tests.soak.verdict import compare
+
+
+@pytest.fixture
+def acks(tmp_path: Path) -> Acks:
+    return Acks(tmp_path / "acks.jsonl")
+
+
+def test_the_log_says_which_states_a_thing_may_have(acks: Acks) -> None:
+    acks.settle(acks.attempt("term", "a", "one"), "done")
+    acks.settle(acks.attempt("term", "a", "two"), "refused")
+    acks.settle(acks.attempt("term", "b", "one"), "unknown")
+    acks.settle(acks.attempt("term", "c", "one"), "unknown")
+    acks.settle(acks.attempt("term", "c", "two"), "done")
+    acks.attempt("term", "c", "three")
+    found = allowed(acks.path)
+    assert found[("term", "a")] == ["one"]
+    assert found[("term", "b")] == [None, "one"]
+    assert found[("term", "c")] == ["two", "three"]
+    assert counts(acks.path)["changes"] == {"done": 2, "refused": 1, "unknown": 2}
+
+
+def test_what_was_acknowledged_and_is_not_there_is_found(acks: Acks) -> None:
+    acks.settle(acks.attempt("term", "a", "one"), "done")
+    acks.settle(acks.attempt("term", "b", "one"), "unknown")
+    acks.settle(acks.attempt("count", "ann", 3), "done")
+    states = allowed(acks.path)
+    assert compare(acks, states, "term", {"a": "one"}) == 2
+    assert compare(acks, states, "count", {"ann": 3}) == 1
+    assert findings(acks.path) == []
+    compare(acks, states, "term", {"b": "one"})
+    compare(acks, states, "count", {"ann": 2})
+    lost, fewer = findings(acks.path)
+    assert "term a is None" in lost and "count ann is 2" in fewer
+
+
+def test_memory_is_compared_between_an_early_and_a_late_window() -> None:
+    flat = [(1, 100 << 20)] * 20
+    rising = [(1, (100 + n) << 20) for n in range(20)]
+    found = growth({"flat": flat, "rising": rising, "short": flat[:5]})
+    assert set(found) == {"flat", "rising"}
+    assert found["flat"]["ratio"] == 1.0
+    assert found["rising"]["ratio"] > 1.05
+
+
+@pytest.mark.long
+@pytest.mark.timeout(2400)
+def test_a_minute_of_storm_loses_nothing(tmp_path: Path) -> None:
+    summary = soak(tmp_path / "out", "7", Length(60, pace=3, small=True))
+    assert summary.findings == []
+    assert summary.happened["kill"] and summary.happened["screen"] and summary.compared["terms"]

@@ -41,7 +41,7 @@ class Arm:
 
 
 def arms(terms: Sequence[Term], strategy: str, before: Sequence[Example]) -> list[Arm]:
-    """The four ways that are compared, and what Kiwi's nouns and earlier labels bring."""
+    """The ways that are compared, those with labels from before as well."""
     known, learnt = tuple(terms), (KIWI, GLOSSARY, CRF)
     return [
         Arm("no suggestions, hints"),
@@ -49,7 +49,14 @@ def arms(terms: Sequence[Term], strategy: str, before: Sequence[Example]) -> lis
         Arm("glossary, Kiwi's nouns", (KIWI, GLOSSARY), known),
         Arm("the same, quick model learning along", learnt, known),
         Arm(f"quick model after {len(before):,} texts", (KIWI, CRF), (), "", tuple(before)),
-        Arm(f"glossary, {strategy}, quick model", (*learnt, STRATEGY), known, strategy),
+        Arm(f"glossary, {strategy}, quick model along", (*learnt, STRATEGY), known, strategy),
+        Arm(
+            f"the same after {len(before):,} texts",
+            (*learnt, STRATEGY),
+            known,
+            strategy,
+            tuple(before),
+        ),
     ]
 
 

@@ -146,6 +146,7 @@ class Adding(Core):
             self._put(key, annotator, found, batch.event)
             added.labeled += 1
             added.ambiguous += given.places
+            added.ungrounded += len(outside)
         elif {k.surface for k in stored.keywords} != {k.surface for k in found.keywords}:
             added.conflicts += 1
 

@@ -17,6 +17,7 @@ class Added:
     the same annotator had given before). `renamed`: the id was taken by another text. `kept`:
     stayed in the split that they or an equal text already had. `blank`: nothing but spaces.
     `ambiguous`: keywords without a place that the text holds several times; all were labeled.
+    `ungrounded`: keywords that their text does not hold; `data check` lists them.
     """
 
     new: int = 0
@@ -27,6 +28,7 @@ class Added:
     kept: int = 0
     blank: int = 0
     ambiguous: int = 0
+    ungrounded: int = 0
 
     def to_json(self) -> dict[str, int]:
         """The counts as one object."""

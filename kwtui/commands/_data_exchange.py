@@ -201,11 +201,16 @@ def _grouped(corpus: Corpus, added: Added) -> tuple[int, dict[str, str]]:
 
 def _tell(added: Added, refused: int, joined: int, excluded: int) -> None:
     """Say on stderr what became of the texts."""
+    say(
+        ngettext_("{count} new text.", "{count} new texts.", added.new).format(
+            count=f"{added.new:,}"
+        )
+    )
     counts = [
-        (added.new, _("new texts")),
         (added.duplicates, _("there already")),
         (added.labeled, _("with labels")),
-        (added.ambiguous, _("keywords labeled at several places")),
+        (added.ambiguous, _("keywords at several places, all labeled")),
+        (added.ungrounded, _("keywords that their text does not hold")),
         (added.conflicts, _("kept the labels that they had")),
         (added.kept, _("stayed in another split")),
         (joined, _("joined their near-duplicates")),
@@ -214,8 +219,9 @@ def _tell(added: Added, refused: int, joined: int, excluded: int) -> None:
         (added.blank, _("blank, left out")),
         (refused, _("refused")),
     ]
-    shown = [f"{count:,} {what}" for count, what in counts if count or what == counts[0][1]]
-    say(", ".join(shown) + ".")
+    shown = [f"{what}: {count:,}" for count, what in counts if count]
+    if shown:
+        say("; ".join(shown) + ".")
 
 
 @app.command(help=_("Write the labeled texts to a file or to stdout."))

@@ -143,6 +143,12 @@ def split(
             count,
         )
         say(sentence.format(count=f"{count:,}"))
+    if missing := [name for name, share in wanted.items() if share and name not in counts]:
+        sentence = _(
+            "No text fell into {splits}: with few texts the shares are met only roughly. Import "
+            "more, or try --anew with another --seed."
+        )
+        say(sentence.format(splits=", ".join(missing)))
     print_table([[name or _("no split"), f"{count:,}"] for name, count in counts.items()])
 
 

@@ -106,9 +106,10 @@ class AdjudicateView(DatasetView, can_focus=True):
         sides = self.query_one(SideBySide)
         if dispute is None:
             sides.open("", [])
-            words = _("Looking for disagreements") if self._asking else _("Nothing is in dispute.")
-            self.query_one("#disputed", Lines).show([Content(" " + words)])
+            sides.display = False
+            self.query_one("#disputed", Lines).show(self._nothing())
             return
+        sides.display = True
         made = [
             Side(name, str(number), dispute.labelings[name].spans)
             for number, name in enumerate(self.names, 1)
@@ -125,6 +126,21 @@ class AdjudicateView(DatasetView, can_focus=True):
             if self.agreement.alpha is not None and len(self.agreement.pairs) > 1:
                 parts.append(f"alpha {self.agreement.alpha:.2f}")
         return Content.styled(" " + " | ".join(part for part in parts if part), MUTED)
+
+    def _nothing(self) -> list[Content]:
+        """What stands instead of a dispute, and how one comes about."""
+        if self._asking:
+            return [Content(" " + _("Looking for disagreements"))]
+        (key,) = self.bench.key_names("dataset.next-view")
+        words = (
+            _("Nothing is in dispute."),
+            "",
+            _("Texts come here that people labeled differently, each under an own name:"),
+            "`kwtui --annotator NAME`",
+            _("The share of texts that two people get is `overlap` of [curation] in config.toml."),
+            _("{key} goes on to the checks.").format(key=key),
+        )
+        return [Content(f" {line}") for line in words]
 
     def _line(self, span: Span, cursor: Span | None) -> Content:
         dispute = self.dispute

@@ -15,7 +15,7 @@ from kwtui.widgets.draft import DIGITS, SIGNS, Draft
 from kwtui.widgets.lines import Lines
 
 LABEL, CURSOR, OFFERED = "b u $success", "reverse", "$accent"
-NUMBER, TAKEN, HINT = "$accent", "b $success", "b reverse $primary"
+NUMBER, TAKEN, HINT, FAINT_HINT = "$accent", "b $success", "b reverse $primary", "$primary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +184,11 @@ class SpanEditor(Lines, can_focus=True):
                 yield candidate.start, digit, TAKEN if taken else NUMBER
         if self.hinting:
             ends = self._from is not None
+            whole = {piece.end for piece in draft.pieces} if ends else set()
             for code, place in self._codes().items():
                 if code.startswith(self._typed):
-                    yield place - ends, code[len(self._typed) :], HINT
+                    style = FAINT_HINT if ends and place not in whole else HINT
+                    yield place - ends, code[len(self._typed) :], style
 
     def _codes(self) -> dict[str, int]:
         assert self.draft is not None

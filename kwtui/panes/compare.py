@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import subprocess
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from glossary.i18n import _
 from glossary.text import printable
 from kwtui.panes.base import Pane
 from kwtui.panes.compare_send import Sending
+from kwtui.services.request import RequestCancelled
 from kwtui.themes import MUTED, ON
 from kwtui.widgets.lines import Lines
 
@@ -106,6 +108,8 @@ class ComparePane(Sending, Pane):
 
     async def _open(self) -> None:
         try:
+            if self.view is None and self._mark():
+                self.run_worker(self._wake(), exit_on_error=True)
             if self.view is None and self._view_wanted == "table":
                 await self._read_result()
                 await self.show_view("table")
@@ -120,6 +124,12 @@ class ComparePane(Sending, Pane):
                 await self.view.opened()
         finally:
             self._waiting -= 1
+
+    async def _wake(self) -> None:
+        """Have the compare process come up while the result is read; errors are the asker's."""
+        with suppress(UserError, RequestCancelled):
+            await self.bench.settings()
+            await self.bench.host("compare").request("ready")
 
     def help_text(self) -> str:
         """What the pane is for."""

@@ -51,6 +51,7 @@ review (kwtui.services.review.ReviewService), over all labels:
     label(surface, annotator) -> int         unlabel(surface, annotator) -> int: texts changed
 compare (kwtui.services.compare.CompareService); pair: kwtui.services.compare.Pair,
         wanted: engines.evaluation.comparing.Wanted
+    ready()                             nothing: the process is up when it answers
     open(pair) -> Opened                     progress: texts, the first time
     page(pair, wanted, offset, limit) -> Page; texts of a sealed split without a word of them
     look(pair, wanted, row) -> ComparedText  puts on record that a person reads it

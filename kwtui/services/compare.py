@@ -65,6 +65,7 @@ class CompareService:
 
     requests = frozenset(
         {
+            "ready",
             "open",
             "page",
             "look",
@@ -85,6 +86,9 @@ class CompareService:
     def nested(self) -> AbstractContextManager[object]:
         """Nothing here minds being interrupted."""
         return nullcontext()
+
+    def ready(self, task: Task) -> None:
+        """Be there: what follows need not wait for the process to come up."""
 
     def open(self, task: Task, pair: Pair) -> Opened:
         """The figures of a comparison; read from disk unless it is open already."""

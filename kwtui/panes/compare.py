@@ -103,6 +103,8 @@ class ComparePane(Sending, Pane):
 
     def shown(self) -> None:
         """Show the last result as it is now."""
+        if self.view is None and self._waiting:
+            return
         self._waiting += 1
         self.run_worker(self._open(), exit_on_error=True)
 

@@ -74,8 +74,9 @@ class DatasetPane(Pane):
 
     def shown(self) -> None:
         """Open the corpus, or say that there is none yet."""
-        self._opening = True
-        self.run_worker(self._open(), exit_on_error=True)
+        if not self._opening:
+            self._opening = True
+            self.run_worker(self._open(), exit_on_error=True)
 
     async def _open(self) -> None:
         try:

@@ -82,8 +82,9 @@ class GlossaryPane(Pane):
 
     def shown(self) -> None:
         """Show the terms as they are now."""
-        self._opening = True
-        self.run_worker(self._open(), exit_on_error=True)
+        if not self._opening:
+            self._opening = True
+            self.run_worker(self._open(), exit_on_error=True)
 
     async def _open(self) -> None:
         try:

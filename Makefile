@@ -1,5 +1,6 @@
 # make demo   install into .venv and open the embedded demo; without a terminal, its table
 # make test   install and run the tests; make test-long the long ones too, but those of hours
+# make soak   hours of work beside kills, full disks and moved clocks (docs/soak.md); MINUTES=120 SEED=1
 # make lint   ruff, mypy --strict, import-linter
 # make bench  the benchmarks (ratios; they never fail on time)
 # make bench-gpu  those that need a GPU; each call goes on where the last one ended
@@ -12,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-long lint bench bench-gpu wheelhouse clean install
+.PHONY: demo test test-long soak lint bench bench-gpu wheelhouse clean install
 
 demo: $(STAMP)
 	$(BIN)/kwtui demo
@@ -22,6 +23,9 @@ test: $(STAMP)
 
 test-long: $(STAMP)
 	$(BIN)/python -m pytest -m "not soak"
+
+soak: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak --minutes $(or $(MINUTES),120) $(if $(SEED),--seed $(SEED))
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

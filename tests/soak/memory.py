@@ -20,6 +20,8 @@ MIB = 2**20
 WARM_UP = 0.3
 LEAST_CYCLES = 9
 GROWTH = 1.05
+# A sentence on the screen goes away after so long.
+SENTENCE_SECONDS = 6.0
 
 
 class Calm:
@@ -46,11 +48,12 @@ class Calm:
                 self.place.acks.note("no answer", what=what, shown=str(error))
                 self.vain += not isinstance(error, Refused)
                 if self.seat.gone:
-                    self.place.acks.finding(f"the calm app ended: {self.seat.text[-1500:]!r}")
+                    self.place.acks.finding(f"the calm app ended: {self.seat.last!r}")
                     return
                 if self.vain == 4:
                     self.place.acks.finding(f"the calm app gave no answer four times: {error}")
                 self.sitter.escape()
+                self.weather.over.wait(SENTENCE_SECONDS)
             self.weather.over.wait(1.0)
 
     def cycle(self) -> None:
@@ -139,6 +142,7 @@ class Stormy:
                 self._vain(seat, error)
                 if not seat.gone:
                     sitter.escape()
+                    self.weather.over.wait(SENTENCE_SECONDS)
             self.weather.over.wait(self.rng.uniform(0, 2))
         self._leave(seat)
 
@@ -148,7 +152,7 @@ class Stormy:
             time.sleep(0.5)
             code = seat.process.poll()
             if code not in (-9, None):
-                self.place.acks.finding(f"an app ended by itself ({code}): {seat.text[-1500:]!r}")
+                self.place.acks.finding(f"an app ended by itself ({code}): {seat.last!r}")
             return
         self.vain += not isinstance(error, Refused)
         what = "refused" if isinstance(error, Refused) else "stormy"
@@ -168,7 +172,7 @@ class Stormy:
             code = seat.leave()
             self.place.acks.note("end", what="quit")
             if code is None:
-                self.place.acks.finding(f"Ctrl+Q did not end the app: {seat.text[-1500:]!r}")
+                self.place.acks.finding(f"Ctrl+Q did not end the app: {seat.last!r}")
         else:
             seat.process.send_signal(1)
             self.place.acks.note("end", what="hangup")

@@ -92,8 +92,13 @@ class Seat(Terminal):
             if told := next((words for words in REFUSALS if words in text), ""):
                 raise Refused(told)
             if time.monotonic() > end or not self._read(0.5):
-                raise NoAnswer(f"{pattern.pattern!r} is not in {text[-1500:]!r}")
+                raise NoAnswer(f"{pattern.pattern!r} is not in {self.last!r}")
         return str(found[-1])
+
+    @property
+    def last(self) -> str:
+        """What was shown last, in one line."""
+        return " ".join(self.text.split())[-700:]
 
     def leave(self) -> int | None:
         """Quit by its key; the exit code, None when it does not end."""
@@ -181,12 +186,11 @@ class Sitter:
                 return
             number = self.acks.attempt("count", self.seat.annotator, self.done - 1)
             self.seat.press(BACKSPACE)
-            how = "unknown"
             with contextlib.suppress(NoAnswer):
                 # A mark that was taken back leaves the count as it stands on the screen.
                 self.done = int(self.seat.find(_DONE, 1.0).replace(",", ""))
-                how = "done"
-            self.acks.settle(number, how)
+            self.acks.settle(number, "unknown")
+            self.acks.settle(self.acks.attempt("count", self.seat.annotator, self.done), "done")
         raise NoAnswer(f"{goal} done was not reached by undo: {self.done}")
 
     def _counted(self, keys: str, count: int) -> None:
@@ -232,10 +236,14 @@ class Sitter:
     def extract(self, text: str = "") -> None:
         """A text in place of the last one, and its keywords."""
         self.go(F2)
+        # A letter first: that it goes is seen, and what is pasted then comes after the emptying.
+        self.seat.press("끝말")
+        self.seat.await_("끝말")
         self.seat.press("\x1b[F\x15")
         self.seat.await_("Type or paste a text here")
-        self.seat.press(f"\x1b[200~{text or self.rng.choice(TEXTS)}\x1b[201~")
-        self.seat.await_(".")
+        text = text or self.rng.choice(TEXTS)
+        self.seat.press(f"\x1b[200~{text}\x1b[201~")
+        self.seat.await_(text[:8])
         self.seat.press(RUN)
         self.seat.await_(" token")
 

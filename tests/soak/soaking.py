@@ -28,7 +28,7 @@ class Length:
     """How long, and how many seconds between two blows."""
 
     seconds: float
-    pace: float = 5.0
+    pace: float = 6.0
     small: bool = False
 
 
@@ -113,7 +113,7 @@ def _live(place: Place, seed: str, length: Length) -> Calm:
     weather.over.set()
     code = calm.end(at_calm)
     if code != 0:
-        place.acks.finding(f"the calm app ended with {code}: {calm.seat.text[-500:]!r}")
+        place.acks.finding(f"the calm app ended with {code}: {calm.seat.last!r}")
     for thread in threads:
         thread.join(400)
         if thread.is_alive():

@@ -82,22 +82,23 @@ def _mend(draft: Draft, gold: dict[str, Span], ways: Ways) -> list[str]:
     keys: list[str] = []
     for surface, span in sorted(gold.items(), key=lambda item: item[1]):
         if not any(keyword.surface == surface for keyword in draft.labels.values()):
-            keys += _toggle(draft, span, ways)
+            keys += _toggle(draft, span, ways, gold)
     for span, keyword in sorted(draft.labels.items()):
         if span in draft.labels and keyword.surface not in gold:
-            keys += _toggle(draft, span, ways)
+            keys += _toggle(draft, span, ways, gold)
     return keys
 
 
-def _toggle(draft: Draft, span: Span, ways: Ways) -> list[str]:
-    """The fewest keys that toggle a span, done to the draft."""
+def _toggle(draft: Draft, span: Span, ways: Ways, gold: dict[str, Span]) -> list[str]:
+    """The fewest keys that toggle a span or its surface elsewhere, done to the draft."""
     surface = draft.text[span[0] : span[1]]
     options: list[list[str]] = []
     if ways.digits:
         for digit, candidate in zip(DIGITS, draft.numbered, strict=False):
-            if candidate.surface == surface and draft.place_of(candidate) in (span, candidate.span):
+            place = draft.place_of(candidate)
+            if candidate.surface == surface and not _costs(draft, place, span, gold):
                 options.append([digit])
-                span = draft.place_of(candidate)
+                span = place
     if ways.hints and not options:
         options += _hinted(draft, span)
     if not options:
@@ -106,6 +107,12 @@ def _toggle(draft: Draft, span: Span, ways: Ways) -> list[str]:
     draft.go(span)
     draft.put(draft.toggled(span))
     return keys
+
+
+def _costs(draft: Draft, place: Span, span: Span, gold: dict[str, Span]) -> bool:
+    """Whether a label at `place` instead of `span` would take one of the gold off."""
+    wanted = [s for s, k in draft.labels.items() if k.surface in gold and s != place]
+    return place != span and any(s[0] < place[1] and place[0] < s[1] for s in wanted)
 
 
 def _hinted(draft: Draft, span: Span) -> list[list[str]]:

@@ -94,6 +94,8 @@ async def replay(space: Workspace, arm: Arm, examples: Sequence[Example], seen: 
             keys = keys_for(draft, wanted, Ways())
             seen(draft, set(wanted), keys)
             await pilot.press(*keys)
+            while view.draft is draft:
+                await asyncio.sleep(0.002)
         await rested(app, view)
         await app.finish()
     with Corpus.open(space.corpus_path, readonly=True) as corpus:

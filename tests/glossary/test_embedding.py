@@ -86,6 +86,19 @@ def test_embedding_stops_and_goes_on_and_follows_changes(
     assert not again.search("!!!", 5) and Vectors(tmp_path / "none", embedder).search("가", 1) == []
 
 
+def test_of_many_vectors_the_keys_are_known_in_memory(
+    embedder: StaticEmbedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = Vectors(tmp_path, embedder)
+    vectors.sync(items(35))
+    few = [vectors.search(f"용어 {number}", 5) for number in (3, 20)]
+    monkeypatch.setattr(Vectors, "_is_large", lambda self: True)
+    assert [vectors.search(f"용어 {number}", 5) for number in (3, 20)] == few
+    vectors.sync([*items(30), Item("t:33", "다른 말")])
+    assert vectors.search("다른 말", 1)[0][0] == "33"
+    assert {key for key, _cosine in vectors.search("용어", 99)} == {*map(str, range(30)), "33"}
+
+
 def test_vectors_of_another_model_are_never_searched(
     embedder: StaticEmbedder, tmp_path: Path
 ) -> None:

@@ -60,7 +60,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--platform", action="append", help="its platform: manylinux_2_28_x86_64")
     parser.add_argument("--cuda", default="", help="build of torch: cu128; default: the index's")
     parser.add_argument("--index", action="append", default=[], help="a further package index")
-    parser.add_argument("--extras", default="", help="extras of kwtui: llamacpp,dev")
+    parser.add_argument("--extras", default="", help="extras of kwtui: serve,llamacpp")
     parser.add_argument("--constraint", type=Path, default=ROOT / "constraints.txt")
     return parser.parse_args()
 

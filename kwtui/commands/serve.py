@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,8 +70,10 @@ def command(
     """Answer requests until Ctrl+C or SIGTERM; what was asked before it is answered."""
     from engines.extraction.opening import Opener
     from kwtui.serving.access import read_token, token_path
-    from kwtui.serving.app import make_app
     from kwtui.serving.guard import Limits
+
+    _need_extra()
+    from kwtui.serving.app import make_app
     from kwtui.serving.run import listen, serve, unix_socket
 
     if unix is None and host not in LOOPBACK and not allow_host:
@@ -98,6 +101,13 @@ def command(
         serve(app, listener, _announcer(first, _address(listener, host, unix), file, as_json))
         app.close()
     _say(_("Stopped; every request that had come was answered."))
+
+
+def _need_extra() -> None:
+    missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
+    if missing:
+        message = _("`kwtui serve` needs {names}: pip install 'kwtui[serve]'.")
+        raise UserError(message.format(names=", ".join(missing)))
 
 
 class _Fresh:

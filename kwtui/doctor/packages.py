@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from glossary.i18n import _
 from kwtui.doctor import Finding
 
 OLDEST = (3, 11)
+_EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)""")
 _NAME = re.compile(r"^[A-Za-z0-9._-]+")
 SHOWN = 6
 
@@ -36,24 +37,43 @@ def examine() -> Iterator[Finding]:
     ]
     if wrong:
         found = _list(_("other versions than tested (in brackets)"), wrong)
-        cure = _("If something fails, install those: pip install -c constraints.txt kwtui.")
+        cure = _("If something fails, install those: pip install -c {path} kwtui.")
+        cure = cure.format(path=_constraints_file())
         yield Finding("python", "constraints", "warning", found, cure)
     elif not missing:
         count = sum(name in installed for name in pins)
         found = _("{count} packages as tested").format(count=count)
         yield Finding("python", "packages", "ok", found)
+    yield from _extras(installed)
+
+
+def _extras(installed: Mapping[str, str]) -> Iterator[Finding]:
+    """What not everyone needs, as far as it is not installed."""
+    uses = {
+        "llamacpp": _("exports are not proven here, and q4_k_m wants llama-quantize"),
+        "serve": _("`kwtui serve` cannot be started"),
+    }
+    for extra, lost in uses.items():
+        missing = [name for name in _required(extra) if name not in installed]
+        if missing:
+            cure = _("If you want that: pip install 'kwtui[{extra}]'.").format(extra=extra)
+            yield Finding("python", f"extra {extra}", "note", lost, cure)
 
 
 def constraints() -> dict[str, str]:
     """The versions that kwtui was tested with, by normalised name."""
-    path = assets() / "constraints.txt"
-    path = path if path.is_file() else Path(assets()).parent / "constraints.txt"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = _constraints_file().read_text(encoding="utf-8").splitlines()
     except OSError:
         return {}
     pairs = (line.strip().split("==") for line in lines if "==" in line)
     return {normal(name): version for name, version in pairs}
+
+
+def _constraints_file() -> Path:
+    """In the assets of an installed kwtui, in the root of a checkout."""
+    path = assets() / "constraints.txt"
+    return path if path.is_file() else assets().parent / "constraints.txt"
 
 
 def normal(name: str) -> str:
@@ -70,13 +90,16 @@ def _installed() -> dict[str, str]:
     return found
 
 
-def _required() -> list[str]:
+def _required(extra: str = "") -> list[str]:
+    """What kwtui always needs, or what an extra adds, by normalised name."""
     try:
         wanted = metadata.requires("kwtui") or []
     except metadata.PackageNotFoundError:
         return []
-    plain = [entry for entry in wanted if ";" not in entry]
-    return [normal(match[0]) for entry in plain if (match := _NAME.match(entry))]
+    pairs = [entry.partition(";")[::2] for entry in wanted]
+    extras = [extra] if extra else []
+    chosen = [name for name, marker in pairs if _EXTRA.findall(marker) == extras]
+    return [normal(match[0]) for entry in chosen if (match := _NAME.match(entry))]
 
 
 def _same(installed: str, pin: str) -> bool:

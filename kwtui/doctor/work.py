@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from engines.settings import Settings
 
 FULL, NARROW = GIB, 10 * GIB
+# Seconds without a heartbeat after which a run that is alive may hang.
+SILENT = 600
 NETWORK = ("nfs", "cifs", "smb", "fuse.sshfs", "lustre", "gpfs", "beegfs", "9p", "afs")
 
 
@@ -74,7 +76,22 @@ def _settings(space: Workspace | None) -> Iterator[Finding]:
         names = ", ".join(entry.partition(" = ")[0] for entry in settings.ignored)
         cure = _("Look at them and confirm: kwtui trust.")
         yield Finding("settings", "trust", "note", _("ignored: {n}").format(n=names), cure)
+    if settings.export.llama_cpp:
+        yield _llama_cpp(settings)
     yield from _models(settings, space)
+
+
+def _llama_cpp(settings: Settings) -> Finding:
+    """Whether the folder of llama.cpp that the settings name is one."""
+    from engines.export.programs import llama_cpp_folder, quantiser
+
+    try:
+        folder = llama_cpp_folder(settings)
+    except UserError as error:
+        cure = _("Correct the path, or take the line out: kwtui writes GGUF itself.")
+        return Finding("settings", "llama.cpp", "warning", error.sentence, cure)
+    found = _("{path}, with llama-quantize") if quantiser(settings) else "{path}"
+    return Finding("settings", "llama.cpp", "ok", found.format(path=folder))
 
 
 def _models(settings: Settings, space: Workspace | None) -> Iterator[Finding]:
@@ -84,7 +101,8 @@ def _models(settings: Settings, space: Workspace | None) -> Iterator[Finding]:
     infos = find_models(folders)
     usable = [info.name for info in infos if not info.refusal]
     found = _("{count}: {names}").format(count=len(usable), names=", ".join(usable[:8]))
-    yield Finding("models", "models", "ok" if usable else "error", found)
+    cure = "" if usable else _("Bring one in with `kwtui models add`, or install kwtui again.")
+    yield Finding("models", "models", "ok" if usable else "error", found, cure)
     for info in infos:
         if info.refusal:
             cure = _("Repair or delete {path}.").format(path=info.path)
@@ -119,10 +137,32 @@ def _workspace(space: Workspace, quick: bool) -> Iterator[Finding]:
     ):
         if path.exists():
             yield _database(name, path, quick)
+    yield from _runs(space)
     left = [p.name for p in space.models.glob(".adding-*")] if space.models.is_dir() else []
     if left:
         cure = _("The next `kwtui models add` takes it away.")
         yield Finding("workspace", "models", "note", ", ".join(left), cure)
+
+
+def _runs(space: Workspace) -> Iterator[Finding]:
+    """Runs that ended without an end, that say nothing any more, or that cannot be read."""
+    from engines.training.runs import list_runs
+
+    runs = list_runs(space.runs)
+    kinds = (
+        ([run.id for run in runs if run.state == "interrupted"], _("interrupted: {runs}")),
+        ([r.id for r in runs if (r.silent_seconds or 0) > SILENT], _("silent: {runs}")),
+        ([run.id for run in runs if run.state == "broken"], _("cannot be read: {runs}")),
+    )
+    cures = (
+        _("`kwtui runs resume` goes on from the last checkpoint; `kwtui runs rm` clears away."),
+        _("Look at its log with `kwtui runs show`; `kwtui runs stop` ends it."),
+        _("Look into these folders below runs/; `kwtui runs rm` clears them away."),
+    )
+    for (names, found), cure in zip(kinds, cures, strict=True):
+        if names:
+            shown = ", ".join(names[:8]) + (f", … ({len(names)})" if len(names) > 8 else "")
+            yield Finding("workspace", "runs", "warning", found.format(runs=shown), cure)
 
 
 def _database(name: str, path: Path, quick: bool) -> Finding:

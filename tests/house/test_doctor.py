@@ -95,9 +95,35 @@ def test_other_versions_than_tested_are_named(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(packages, "constraints", lambda: {**pins, "numpy": "0.0.1"})
     found = {finding.name: finding for finding in packages.examine()}
     assert "numpy" in found["constraints"].found and "(0.0.1)" in found["constraints"].found
-    monkeypatch.setattr(packages, "_required", lambda: ["absent-package"])
+    monkeypatch.setattr(packages, "_required", lambda extra="": ["absent-package"])
     found = {finding.name: finding for finding in packages.examine()}
     assert found["packages"].state == "error" and "absent-package" in found["packages"].found
+
+
+def test_what_is_not_installed_and_could_be_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    def required(extra: str = "") -> list[str]:
+        return {"serve": ["fastapi", "absent-package"], "": []}.get(extra, [])
+
+    monkeypatch.setattr(packages, "_required", required)
+    found = {finding.name: finding for finding in packages.examine()}
+    assert found["extra serve"].state == "note"
+    assert "kwtui[serve]" in found["extra serve"].cure and "extra llamacpp" not in found
+
+
+def test_runs_that_broke_off_and_a_wrong_folder_of_llama_cpp_are_told(
+    kwtui: Run, workspace: Workspace
+) -> None:
+    run = workspace.runs / "broke-off"
+    run.mkdir(parents=True)
+    gone = {"state": "running", "pid": 2**22 + 1, "host": os.uname().nodename, "boot": "another"}
+    (run / "run.json").write_text(json.dumps(gone))
+    (run / "recipe.toml").write_text("")
+    with workspace.config.open("a") as config:
+        config.write('[export]\nllama_cpp = "/nowhere/llama.cpp"\n')
+    assert kwtui("trust", workspace.root, "--yes").returncode == 0
+    found = asked(kwtui, "-w", workspace.root)
+    assert "broke-off" in found["runs"]["found"] and "kwtui runs resume" in found["runs"]["cure"]
+    assert "/nowhere/llama.cpp" in found["llama.cpp"]["found"]
 
 
 def test_gpus_that_others_use_or_that_are_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def convert(
         raw = fresh.with_name(fresh.name + ".f32") if kind == "q4_k_m" else fresh
         command = [sys.executable, str(home / CONVERTER), str(folder.absolute())]
         try:
-            run([*command, "--outfile", str(raw), "--outtype", first], cwd=home)
+            run([*command, "--outfile", str(raw), "--outtype", first], cwd=home, modules=home)
             if raw is not fresh:
                 quantise(raw, fresh, settings)
         finally:

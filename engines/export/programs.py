@@ -29,13 +29,21 @@ def find_program(name: str, settings: Settings) -> list[str] | None:
     return [found] if found else None
 
 
-def run(command: list[str], *, cwd: Path | None = None) -> str:
-    """Run a program to its end and return its output; FailedError with its last line."""
+def run(command: list[str], *, cwd: Path | None = None, modules: Path | None = None) -> str:
+    """Run a program to its end and return its output; FailedError with its last line.
+
+    `modules`: the folder that a script of Python imports its own modules from.
+    """
+    env = python_environment()
+    if modules is not None:
+        paths = [str(modules), *filter(None, [env.get("PYTHONPATH")])]
+        env["PYTHONPATH"] = os.pathsep.join(paths)
+    program = command[0] if modules is None else command[1]
     try:
         done = subprocess.run(
             command,
             cwd=cwd,
-            env=python_environment(),
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -44,12 +52,12 @@ def run(command: list[str], *, cwd: Path | None = None) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         message = _("{program} cannot be run: {error}")
-        raise FailedError(message.format(program=command[0], error=error)) from error
+        raise FailedError(message.format(program=program, error=error)) from error
     output = done.stdout.decode("utf-8", "replace")
     if done.returncode:
         lines = output.strip().splitlines() or [str(done.returncode)]
         message = _("{program} failed: {error}")
-        raise FailedError(message.format(program=command[0], error=lines[-1][:300]))
+        raise FailedError(message.format(program=program, error=lines[-1][:300]))
     return output
 
 

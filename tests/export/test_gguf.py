@@ -215,26 +215,40 @@ def test_a_living_writers_work_stays(tmp_path: Path) -> None:
     assert other.is_dir() and (tmp_path / "out" / "a").read_text() == "b"
 
 
+# The command line of llama.cpp's converter, as far as it is used, with its work in a package of its
+# own beside it, as it has been since 2026.
 CONVERTER = """
-import shutil, sys
-source, out = sys.argv[1], sys.argv[sys.argv.index("--outfile") + 1]
-print(sys.argv)
-shutil.copyfile({made!r}, out)
+import argparse
+from conversion import write
+known = argparse.ArgumentParser()
+known.add_argument("--outfile")
+known.add_argument("--outtype", choices=["f32", "f16", "bf16", "q8_0", "tq1_0", "tq2_0", "auto"])
+known.add_argument("model")
+given = known.parse_args()
+write(given.model, given.outfile, given.outtype)
+"""
+CONVERSION = """
+import pathlib, shutil
+def write(model, outfile, outtype):
+    assert (pathlib.Path(model) / "config.json").is_file()
+    assert outtype in pathlib.Path({made!r}).name, outtype
+    shutil.copyfile({made!r}, outfile)
 """
 
 
 def folder_of_llama_cpp(tmp_path: Path, made: Path) -> Settings:
     """A folder that looks like llama.cpp's; its converter hands out `made`."""
     home = tmp_path / "llama.cpp"
-    home.mkdir()
-    (home / "convert_hf_to_gguf.py").write_text(CONVERTER.format(made=str(made)))
+    (home / "conversion").mkdir(parents=True)
+    (home / "convert_hf_to_gguf.py").write_text(CONVERTER)
+    (home / "conversion" / "__init__.py").write_text(CONVERSION.format(made=str(made)))
     settings = Settings()
     export = settings.export.model_copy(update={"llama_cpp": str(home)})
     return settings.model_copy(update={"export": export})
 
 
 def test_the_users_converter_is_run_and_compared(base: Path, tmp_path: Path) -> None:
-    made = tmp_path / "theirs.gguf"
+    made = tmp_path / "theirs-f16.gguf"
     export_gguf(base, made, "f16")
     settings = folder_of_llama_cpp(tmp_path, made)
     done = convert(base, tmp_path / "out.gguf", "f16", settings)

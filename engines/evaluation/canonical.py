@@ -1,4 +1,4 @@
-"""Canonical forms of surfaces, from the workspace's glossary."""
+"""Canonical forms and categories of surfaces, from the workspace's glossary."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ if TYPE_CHECKING:
 
 
 class Canonical:
-    """Canonical forms of surfaces, looked up in the workspace's glossary where there is one."""
+    """Canonical forms of surfaces, looked up in the workspace's glossary where there is one.
+
+    `categories`: those of the surfaces that were looked up and whose terms have one.
+    """
 
     def __init__(self, space: Workspace) -> None:
         self._known: dict[str, str] = {}
         self._asked: set[str] = set()
+        self.categories: dict[str, str] = {}
         self._glossary: Glossary | None = None
         if space.glossary_path.exists():
             from glossary.store import Glossary
@@ -35,6 +39,8 @@ class Canonical:
             term = self._glossary.lookup(word)
             if term is not None:
                 self._known[word] = term.canonical
+                if term.category:
+                    self.categories[word] = term.category
         self._asked |= words
         return self._known
 

@@ -179,7 +179,9 @@ def _scored(
 ) -> Scores:
     words = {k.surface for example in texts for k in example.keywords}
     words |= {k.surface for p in answered.predictions for k in p.keywords}
-    return score(texts, answered.predictions, seen=seen, canonical=canonical.of(words))
+    forms = canonical.of(words)
+    kinds = canonical.categories
+    return score(texts, answered.predictions, seen=seen, canonical=forms, categories=kinds)
 
 
 def token_verdict(

@@ -132,7 +132,8 @@ class Scores:
     `hallucinated`: answered words that do not stand in their text. `invalid`: answers that were
     no JSON array of strings. `empty_exact`: texts without gold keyword that got an empty answer.
     `gold_grounded`: gold keywords that stand in their text. `seen`, `unseen`: recall of gold
-    keywords that training held or not. `categories`: recall by category of the gold. `spaceless`:
+    keywords that training held or not. `categories`: recall by category of the gold
+    or of the glossary. `spaceless`:
     compared without any spaces. `canonical`: compared as canonical forms of the glossary, so that
     an alias is as good as its term. `lengths`: by code points of the text, see LENGTHS.
     """
@@ -241,18 +242,21 @@ def score(
     key: Key = surface_key,
     allow_missing: bool = False,
     canonical: Mapping[str, str] | None = None,
+    categories: Mapping[str, str] | None = None,
 ) -> Scores:
     """Score predictions against gold, paired by id or by order (`pairing.align`).
 
     `seen`: surfaces of the training keywords, for recall of seen and unseen terms. `key` maps a
     keyword to the form compared. `allow_missing` scores a text without prediction as an empty
-    answer. `canonical`: the canonical form of each surface that a glossary knows. Raises UserError
-    where the two lists do not belong together.
+    answer. `canonical`, `categories`: the canonical form and the category of each surface that a
+    glossary knows; a category that the gold itself has goes before. Raises UserError where the two
+    lists do not belong together.
     """
     pairs = align(gold, pred, allow_missing=allow_missing)
     per_text = tuple(_sets(example, answer, key) for example, answer in pairs)
     known = None if seen is None else {normalise(surface) for surface in seen}
-    recalls = [_recalls(example, answer, key, known) for example, answer in pairs]
+    kinds = categories or {}
+    recalls = [_recalls(example, answer, key, known, kinds) for example, answer in pairs]
     return Scores(
         per_text=per_text,
         keywords=sum(per_text, Counts()),
@@ -363,7 +367,11 @@ def _gold_grounded(example: Example) -> Share:
 
 
 def _recalls(
-    example: Example, prediction: Prediction, key: Key, known: set[str] | None
+    example: Example,
+    prediction: Prediction,
+    key: Key,
+    known: set[str] | None,
+    kinds: Mapping[str, str],
 ) -> tuple[Share, Share, dict[str, Share]]:
     """Recall of seen terms, of unseen terms and of each category of the gold in one text."""
     pred = _answered(prediction, key)
@@ -375,8 +383,8 @@ def _recalls(
             seen += hit
         else:
             unseen += hit
-        if keyword.category:
-            categories[keyword.category] = categories.get(keyword.category, Share()) + hit
+        if kind := keyword.category or kinds.get(keyword.surface):
+            categories[kind] = categories.get(kind, Share()) + hit
     return seen, unseen, categories
 
 

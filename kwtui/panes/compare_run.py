@@ -24,8 +24,10 @@ class Work:
     strategy: str = ""
 
 
-def start(space: Workspace, split: str) -> subprocess.Popen[bytes]:
+def start(space: Workspace, split: str, *, missing: bool = False) -> subprocess.Popen[bytes]:
     """Start `kwtui ladder` on a split, as a session that ends neither with the app nor with SSH.
+
+    With `missing` it trains the rungs that are not there yet.
 
     What was measured before is not measured again, and a ladder that is at work already refuses
     the second one, which its log then says.
@@ -33,6 +35,7 @@ def start(space: Workspace, split: str) -> subprocess.Popen[bytes]:
     folder = space.reports / "ladder"
     folder.mkdir(parents=True, exist_ok=True)
     command = python_command("kwtui", "-w", str(space.root), "ladder", "--split", split)
+    command += ["--train-missing"] if missing else []
     with (folder / LOG).open("wb") as log:
         return subprocess.Popen(
             command,

@@ -93,19 +93,52 @@ class Sending(Widget):
             self.bench.say(_("To train") + _moved(sent.moved))
             await self.refresh_all()
 
-    async def run_ladder(self) -> None:
-        """Measure the strategies of the split in the background; it goes on without this app."""
+    async def run_ladder(self, *, missing: bool = False) -> None:
+        """Measure the strategies of the split in the background; it goes on without this app.
+
+        `missing`: the rungs that are not there are trained first.
+        """
         from kwtui.panes.compare_run import LOG, start
 
         split, space = self.split, self.bench.workspace
         if self.process is not None and self.process.poll() is None:
             self.bench.say(_("The ladder is at work already."))
             return
-        self.process = await self.bench.work(lambda: start(space, split))
+        self.process = await self.bench.work(lambda: start(space, split, missing=missing))
         if self.process is not None:
             said = _("The ladder runs on {split}; the table follows. Its log is {path}.")
             path = (space.reports / "ladder" / LOG).relative_to(space.root)
             self.bench.say(said.format(split=split, path=path))
+
+    async def train_missing(self) -> None:
+        """Train the rungs that are missing, after asking, then measure all of them."""
+        from kwtui.widgets.dialogs import ChooseScreen
+
+        def missing() -> tuple[str, ...]:
+            from engines.evaluation.climbing import Training
+            from engines.evaluation.climbing import missing as missing_rungs
+            from engines.settings import load
+
+            space = self.bench.workspace
+            names = ("lora", "qlora", "sft", "tokenizer")
+            found = missing_rungs(space, load(space.root), names, Training())
+            return tuple(rung.strategy for rung in found)
+
+        names = await self.bench.work(missing)
+        if not names:
+            self.bench.say(_("No rung is missing: r measures them."))
+            return
+
+        async def chosen(index: int | None) -> None:
+            if index == 0:
+                await self.run_ladder(missing=True)
+
+        title = _("Train {names}?").format(names=", ".join(names))
+        rows = [
+            (_("Train them"), _("one after the other, in the queue; then all are measured")),
+            (_("Leave it"), ""),
+        ]
+        self.app.push_screen(ChooseScreen(title, rows, 1), chosen)
 
     async def write_report(self) -> None:
         """Write the report of the split's last ladder as HTML and Markdown."""

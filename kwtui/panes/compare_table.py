@@ -96,6 +96,10 @@ class TableView(CompareView):
         """Measure the strategies in the background."""
         await self.pane.run_ladder()
 
+    async def action_missing(self) -> None:
+        """Train the rungs that are missing, then measure."""
+        await self.pane.train_missing()
+
     async def action_report(self) -> None:
         """Write the report of this result."""
         await self.pane.write_report()

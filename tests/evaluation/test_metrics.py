@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -107,6 +108,17 @@ def test_recall_by_category_of_the_gold() -> None:
 
 words = st.lists(st.text(LETTERS, min_size=1, max_size=2), max_size=5)
 texts = st.lists(st.tuples(st.text(LETTERS, min_size=1, max_size=8), words, words), min_size=1)
+
+
+def test_recall_by_category_of_the_glossary_where_the_gold_has_none() -> None:
+    gold = [example(TEXT, ["진통", "파스", "임산부"])]
+    pred = [prediction(TEXT, ["진통", "파스"])]
+    known = {"진통": "effect", "임산부": "group", "해열": "effect"}
+    found = score(gold, pred, categories=known).categories
+    assert found == {"effect": Share(1, 1), "group": Share(0, 1)}
+    (keyword,) = ground(TEXT, ["진통"])[0]
+    own = [Example("1", TEXT, (replace(keyword, category="own"),))]
+    assert score(own, pred, categories=known).categories == {"own": Share(1, 1)}
 
 
 @given(texts)

@@ -320,6 +320,24 @@ def test_a_ladder_that_the_pane_starts_outlives_the_app(space: Workspace) -> Non
     assert "key" in rows[0]
 
 
+def test_missing_rungs_are_trained_only_after_asking(space: Workspace) -> None:
+    fill(space)
+    folder = space.models / "kw-mini-lora"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}", encoding="utf-8")
+
+    async def story(stage: Stage) -> None:
+        await opened(stage)
+        await stage.press("m")
+        await stage.until(lambda: "Train qlora, sft, tokenizer?" in stage.text)
+        await stage.press("escape")
+        await stage.idle()
+        await stage.until(lambda: "Train qlora" not in stage.text)
+
+    perform(story, space, (100, 30))
+    assert not (space.reports / "ladder" / "ladder.log").exists()
+
+
 def test_the_report_is_written_from_the_pane(space: Workspace) -> None:
     fill(space)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engines.corpus.formats import examples_of, open_records
+from engines.corpus.session import GUIDELINE
 from engines.corpus.sources import BadLine
 from engines.corpus.store import Corpus
 from engines.workspace import Workspace, assets
@@ -14,6 +15,7 @@ from glossary.errors import FailedError
 from glossary.exchange import read_terms
 from glossary.i18n import _
 from glossary.store import Glossary
+from glossary.text import normalise
 
 if TYPE_CHECKING:
     from engines.evaluation.results import LadderResult
@@ -32,7 +34,10 @@ class Filled:
 
 
 def fill(space: Workspace) -> Filled:
-    """Import the demo's glossary and texts into `space`; FailedError if its data is damaged."""
+    """Bring the demo's glossary, texts and guideline into `space`.
+
+    Raises FailedError if its data is damaged.
+    """
     terms = Glossary.open(space.glossary_path, create=True).upsert(
         read_terms(assets() / "demo" / "glossary.jsonl").terms, author=AUTHOR
     )
@@ -45,6 +50,9 @@ def fill(space: Workspace) -> Filled:
                 examples_of(records, _refuse), split=split, annotator=AUTHOR, source=AUTHOR
             )
             texts += added.new
+        guideline = normalise((assets() / "demo" / GUIDELINE).read_text(encoding="utf-8"))
+        (space.root / GUIDELINE).write_text(guideline, encoding="utf-8")
+        corpus.use_guideline(guideline, AUTHOR)
     return Filled(terms, texts)
 
 

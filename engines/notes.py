@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import tomllib
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from glossary.errors import FailedError, UserError
 from glossary.i18n import _
 from glossary.text import normalise
 
+_ITEM = re.compile(r"(?:[-*+]|\d+[.)]) +")
+_EMPHASIS = re.compile(r"\*\*(.+?)\*\*")
 _SENTENCES = {
     "ko": {"missed": "'{word}' 키워드입니다.", "wrong": "'{word}' 키워드가 아닙니다."},
     "en": {"missed": "'{word}' is a keyword.", "wrong": "'{word}' is not a keyword."},
@@ -25,6 +28,20 @@ _SENTENCES = {
 def note_on(word: str, said: Literal["missed", "wrong"], language: str) -> str:
     """What a prompt in `language` says about a word that a person judged."""
     return _SENTENCES[language][said].format(word=word)
+
+
+def guideline_rules(text: str) -> list[str]:
+    """The items of the lists of a Markdown guideline, each a sentence for a prompt."""
+    rules: list[str] = []
+    inside = False
+    for line in normalise(text).split("\n"):
+        item = _ITEM.match(line)
+        if item:
+            rules.append(line[item.end() :].strip())
+        elif inside and line[:1] == " " and line.strip():
+            rules[-1] += " " + line.strip()
+        inside = bool(item) or (inside and line[:1] == " ")
+    return [_EMPHASIS.sub(r"\1", rule) for rule in rules]
 
 
 def keep_notes(workspace: Workspace, strategy: str, notes: Sequence[str]) -> list[str]:

@@ -38,7 +38,13 @@ class GuidelineScreen(ModalScreen[str | None]):
         with Vertical(classes="window tall") as window:
             window.border_title = Content(_("Guideline"))
             window.border_subtitle = Content(_("e changes it, Esc closes"))
-            area = TextArea(self._read(), read_only=True, soft_wrap=True, show_cursor=False)
+            area = TextArea(
+                self._read(),
+                read_only=True,
+                soft_wrap=True,
+                show_cursor=False,
+                placeholder=_("No guideline yet: e begins one. It is the file guideline.md."),
+            )
             area.cursor_blink = False
             yield area
             yield Static("", id="wrong")

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from engines.extraction.prompt import PromptFields, strategy_template
+from engines.settings import load
 from engines.workspace import Workspace
 from kwtui import cli
 
@@ -42,3 +44,23 @@ def test_who_has_no_prompt_takes_no_notes(
     assert "no prompt for notes" in capfd.readouterr().err
     assert cli.run(["-w", root, "notes", "nosuch", "a"]) == 2
     assert space.config.read_bytes() == before
+
+
+def test_the_rules_of_the_guideline_become_notes_of_the_prompt(
+    space: Workspace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = str(space.root)
+    assert cli.run(["-w", root, "notes", "own", "--guideline"]) == 2
+    assert "guideline.md does not exist" in capfd.readouterr().err
+    guideline = space.root / "guideline.md"
+    guideline.write_text("# 지침\n\n그냥 글.\n", encoding="utf-8")
+    assert cli.run(["-w", root, "notes", "own", "--guideline"]) == 2
+    assert "has no list" in capfd.readouterr().err
+    text = "1. **조사는 뺀다.** 파스형은\n   파스만.\n\n글.\n- 의약품: never\n그 밖에.\n"
+    guideline.write_text(text, encoding="utf-8")
+    assert cli.run(["-w", root, "notes", "own", "--guideline", "--json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["new"] == ["조사는 뺀다. 파스형은 파스만.", "의약품: never"]
+    strategy = load(space.root).strategies["own"]
+    prompt = strategy_template(strategy).render(PromptFields("글", notes=tuple(strategy.notes)))
+    assert "참고: 의약품: never" in prompt

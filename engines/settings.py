@@ -236,10 +236,11 @@ class ScreenSettings(Section):
 
     theme: Literal["dark", "light", "contrast"] = "dark"
     """Colours; NO_COLOR in the environment goes over it."""
-    borders: Literal["line", "ascii"] = "line"
-    """ascii where a terminal draws lines of the wrong width."""
+    borders: Literal["auto", "line", "ascii"] = "auto"
+    """ascii where a terminal draws lines of the wrong width; auto: where TERM or the locale says
+    that it has none."""
     colors: Literal["auto", "16"] = "auto"
-    """16 for a terminal with the sixteen basic colours only."""
+    """16 for a terminal with the sixteen basic colours only; auto: as TERM says."""
     animation: bool = False
     """Smooth scrolling, which costs bytes over SSH."""
 

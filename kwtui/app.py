@@ -17,7 +17,6 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingsMap
 from textual.containers import Container, Vertical
 from textual.notifications import SeverityLevel
-from textual.widgets import Static
 
 from engines.workspace import Workspace
 from glossary.errors import UserError
@@ -28,7 +27,7 @@ from kwtui.choices import ScreenChoices
 from kwtui.looks import Looks
 from kwtui.panes import PaneSpec, panes
 from kwtui.screen_state import ScreenState
-from kwtui.themes import WRONG
+from kwtui.themes import WRONG, in_palette
 from kwtui.widgets.bars import KeyBar, StatusLine, TabBar
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from kwtui.hosts import Host
     from kwtui.panes.base import Pane
 
-WIDTH, HEIGHT = 72, 20
 LEAVE_SECONDS = 0.4
 Command = Callable[[], object]
 T = TypeVar("T")
@@ -66,6 +64,7 @@ class Workbench(Looks, App[None]):
         self._early: list[events.Key] = []
         self._asked = ""
         self._leaving = False
+        self._calm = ""
         self.dress(str(self.kept.get("theme", "")))
         self.title = workspace.root.name
         self._bind()
@@ -85,7 +84,6 @@ class Workbench(Looks, App[None]):
         with Vertical(id="bottom"):
             yield StatusLine()
             yield KeyBar()
-        yield Static("", id="too-small")
 
     def on_mount(self) -> None:
         """Paint the frame, then fill it."""
@@ -277,20 +275,23 @@ class Workbench(Looks, App[None]):
     # Actions for every pane
 
     def action_help(self) -> None:
-        """The page of the focused pane."""
+        """The page of the pane in front; the key once more is the tour, and then the way back."""
+        from kwtui import help as help_
+        from kwtui.tour import TourScreen
         from kwtui.widgets.dialogs import HelpScreen
 
-        if len(self.screen_stack) > 1:
-            return
-        keys = keymap.keys_in_use(self.choices.keys)
-        rows = [
-            (", ".join(keymap.display(key) for key in keys[action.id]), action.description)
-            for action in keymap.actions()
-            if action.pane in (self.current, "")
-        ]
-        tabs = [(keymap.display(spec.key), spec.title) for spec in self.specs]
-        title = self.spec(self.current).title
-        self.push_screen(HelpScreen(title, self.pane.help_text(), [*rows, *tabs]))
+        if isinstance(self.screen, HelpScreen | TourScreen):
+            self.screen.again()
+        elif len(self.screen_stack) == 1 and self.current:
+            title = self.spec(self.current).title
+            screen = HelpScreen(title, help_.words(self), help_.sections(self))
+            self.push_screen(screen, lambda tour: self.action_tour() if tour else None)
+
+    def action_tour(self) -> None:
+        """Six screens on what there is; nothing of it is kept."""
+        from kwtui.tour import TourScreen
+
+        self.push_screen(TourScreen(lambda name: self.key_names(name)[0]))
 
     async def action_palette(self) -> None:
         """The list of everything that can be done here."""
@@ -318,6 +319,17 @@ class Workbench(Looks, App[None]):
         """Change the theme, for this time and the next start."""
         self.theme = theme
         self.kept.put("theme", theme)
+
+    def action_contrast(self) -> None:
+        """High contrast on, or back to the theme before."""
+        if self.no_color:
+            self.say(_("NO_COLOR is set: there are no colours to change."))
+            return
+        strong = in_palette("contrast", self.choices)
+        usual = "dark" if self.choices.theme == "contrast" else self.choices.theme
+        if self.theme != strong:
+            self._calm = self.theme
+        self.wear(strong if self.theme != strong else self._calm or in_palette(usual, self.choices))
 
     def action_how_to_quit(self) -> None:
         """Ctrl+C copies in a text; elsewhere it is what people press to get out."""
@@ -357,16 +369,3 @@ class Workbench(Looks, App[None]):
 
         for number in (signal.SIGHUP, signal.SIGTERM):
             loop.add_signal_handler(number, leave, number)
-
-    # Window
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Say what size is needed when the window is too small."""
-        small = event.size.width < WIDTH or event.size.height < HEIGHT
-        screen = self.screen_stack[0]
-        screen.set_class(small, "-too-small")
-        if small:
-            sentence = _("This window has {width} x {height}; kwtui needs {least}.").format(
-                width=event.size.width, height=event.size.height, least=f"{WIDTH} x {HEIGHT}"
-            )
-            screen.query_one("#too-small", Static).update(sentence)

@@ -15,6 +15,7 @@ from engines.layers import environment_layers, nested, overlay, read_layer, toml
 from engines.workspace import CONFIG, user_folder
 from glossary.errors import UserError
 
+_WITHOUT_LINES = frozenset({"ansi", "cons25", "vt52", "vt100", "vt102", "vt220", "vt320"})
 THEMES = ("dark", "light", "contrast")
 
 
@@ -24,7 +25,9 @@ class ScreenChoices:
 
     theme: str = "dark"
     borders: str = "line"
+    """What the terminal can show: "line" or "ascii"."""
     colors: str = "auto"
+    """"16" where the terminal has no more, else "auto"."""
     animation: bool = False
     keys: Mapping[str, Any] = field(default_factory=dict)
 
@@ -45,11 +48,38 @@ def read_choices(workspace: Path | None, environ: Mapping[str, str] = os.environ
     screen = screen if isinstance(screen, dict) else {}
     return ScreenChoices(
         theme=_one_of(screen.get("theme"), THEMES),
-        borders=_one_of(screen.get("borders"), ("line", "ascii")),
-        colors=_one_of(str(screen.get("colors", "")), ("auto", "16")),
+        borders=_borders(screen.get("borders"), environ),
+        colors=_colors(screen.get("colors"), environ),
         animation=screen.get("animation") is True,
         keys=keys if isinstance(keys, dict) else {},
     )
+
+
+def _borders(chosen: object, environ: Mapping[str, str]) -> str:
+    wish = _one_of(chosen, ("auto", "line", "ascii"))
+    if wish == "auto":
+        return "line" if draws_lines(environ) else "ascii"
+    return wish
+
+
+def _colors(chosen: object, environ: Mapping[str, str]) -> str:
+    wish = _one_of(str(chosen), ("auto", "16"))
+    return "16" if wish == "auto" and sixteen_colours(environ) else wish
+
+
+def draws_lines(environ: Mapping[str, str]) -> bool:
+    """Whether TERM and the locale can show box drawing: a terminal of UTF-8, as far as they say."""
+    locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or "UTF-8"
+    utf8 = "utf8" in locale.casefold().replace("-", "")
+    return utf8 and environ.get("TERM", "") not in _WITHOUT_LINES
+
+
+def sixteen_colours(environ: Mapping[str, str]) -> bool:
+    """Whether TERM names a terminal of sixteen colours, by the rule that Rich sends colours by."""
+    kind = environ.get("TERM", "")
+    if environ.get("COLORTERM", "").casefold() in ("truecolor", "24bit") or kind in ("", "dumb"):
+        return False
+    return kind.rpartition("-")[2] not in ("256color", "kitty")
 
 
 def _one_of(value: object, allowed: tuple[str, ...]) -> str:

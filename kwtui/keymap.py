@@ -84,6 +84,8 @@ def _everywhere() -> tuple[Action, ...]:
     return (
         Action("help", ("f1",), _("Help"), early=True),
         Action("palette", ("ctrl+p",), _("Commands"), early=True),
+        Action("contrast", ("f12",), _("High contrast"), False, True),
+        Action("tour", (), _("The tour: six screens on what there is"), shown=False),
         Action("next-pane", ("ctrl+right_square_bracket",), _("Next pane"), False, True),
         Action("quit", ("ctrl+q",), _("Quit"), early=True),
         Action("how-to-quit", ("ctrl+c",), _("How to quit"), shown=False),

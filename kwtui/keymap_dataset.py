@@ -67,9 +67,9 @@ def _views() -> tuple[Action, ...]:
     return (
         Action("dataset.next-view", ("tab",), _("Next view")),
         Action("dataset.previous-view", ("shift+tab",), _("Previous view"), shown=False),
-        Action("dataset.work", ("w",), _("Label these texts")),
+        Action("dataset.work", ("l",), _("Label these texts")),
         Action("dataset.both", ("b",), _("All of both sides")),
-        Action("dataset.run", ("r",), _("Check again")),
+        Action("dataset.run", ("r", "ctrl+r"), _("Check again")),
         Action("dataset.everywhere", ("a",), _("Label everywhere")),
         Action("dataset.nowhere", ("d",), _("Label nowhere")),
     )

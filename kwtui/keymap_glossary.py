@@ -26,7 +26,7 @@ def _terms() -> tuple[Action, ...]:
         Action("glossary.exclude", ("x",), _("Not a keyword")),
         Action("glossary.editor", ("v",), _("Definition in $EDITOR"), shown=False),
         Action("glossary.order", ("o",), _("Order"), shown=False),
-        Action("glossary.which", ("w",), _("All, keywords, not-a-keyword list"), shown=False),
+        Action("glossary.which", ("k",), _("All, keywords, not-a-keyword list"), shown=False),
         Action("glossary.leave", ("escape",), _("Unmark, end the filter"), shown=False),
     )
 
@@ -44,7 +44,7 @@ def _many() -> tuple[Action, ...]:
 def _files() -> tuple[Action, ...]:
     return (
         Action("glossary.import", ("i",), _("Import")),
-        Action("glossary.export", ("s",), _("Save as a file")),
+        Action("glossary.export", ("w",), _("Save as a file")),
         Action("glossary.embed", ("ctrl+e",), _("Make missing vectors, or stop that"), shown=False),
     )
 
@@ -55,7 +55,7 @@ def _changes() -> tuple[Action, ...]:
         Action("glossary.take-back", ("t",), _("Undo this one")),
         Action("glossary.snapshot", ("n",), _("Name this state")),
         Action("glossary.compare", ("c",), _("Compare with now")),
-        Action("glossary.search", ("g",), _("Look again"), shown=False),
+        Action("glossary.search", ("r", "ctrl+r"), _("Look again"), shown=False),
     )
 
 

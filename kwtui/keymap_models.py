@@ -12,6 +12,6 @@ def models() -> tuple[Action, ...]:
         Action("models.export", ("e",), _("Export")),
         Action("models.card", ("c",), _("Card")),
         Action("models.search", ("slash",), _("Search")),
-        Action("models.refresh", ("r",), _("Look again")),
+        Action("models.refresh", ("r", "ctrl+r"), _("Look again")),
         Action("models.stop", ("escape",), _("Stop, or show all"), shown=False),
     )

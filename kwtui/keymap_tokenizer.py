@@ -9,7 +9,7 @@ from kwtui.keymap import Action
 def tokenizer() -> tuple[Action, ...]:
     """Every action of the pane, those that are used most first."""
     return (
-        Action("tokenizer.measure", ("r",), _("Measure")),
+        Action("tokenizer.measure", ("r", "ctrl+r"), _("Measure")),
         Action("tokenizer.model", ("m",), _("Model")),
         Action("tokenizer.other", ("c",), _("Compare with")),
         Action("tokenizer.build", ("e",), _("New vocabulary")),

@@ -15,8 +15,8 @@ def _train() -> tuple[Action, ...]:
     return (
         Action("train.start", ("ctrl+r",), _("Start")),
         Action("train.preset", ("p",), _("Recipe")),
-        Action("train.model", ("l",), _("Model")),
-        Action("train.measure", ("m",), _("Time")),
+        Action("train.model", ("m",), _("Model")),
+        Action("train.measure", ("t",), _("Time")),
         Action("train.reset", ("backspace", "delete"), _("Default")),
         Action("train.next-view", ("tab",), _("Next view")),
         Action("train.open", ("o",), _("Open file")),
@@ -59,8 +59,8 @@ def _monitor() -> tuple[Action, ...]:
 def _queue() -> tuple[Action, ...]:
     rows = (
         ("enqueue", ("a",), _("Into the queue"), True),
-        ("earlier", ("shift+up", "u"), _("Earlier in the queue"), False),
-        ("later", ("shift+down", "y"), _("Later in the queue"), False),
+        ("earlier", ("shift+up", "left_square_bracket"), _("Earlier in the queue"), False),
+        ("later", ("shift+down", "right_square_bracket"), _("Later in the queue"), False),
         ("hold", ("h",), _("Hold back, or let go on"), False),
         ("hold-all", ("H",), _("Hold the whole queue, or let it go on"), False),
         ("unqueue", ("x",), _("Out of the queue"), True),

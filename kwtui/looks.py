@@ -6,11 +6,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+from textual import events
 from textual.app import App
+from textual.geometry import Size
+from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from kwtui.choices import ScreenChoices
 from kwtui.themes import THEMES, theme_for
+from kwtui.widgets.too_small import TooSmall, too_small
 
 
 class AsciiBars(ScrollBarRender):
@@ -26,6 +30,7 @@ class Looks(App[Any]):
     CSS_PATH = Path(__file__).with_name("theme.tcss")
     choices: ScreenChoices
     _right_from_the_start = False
+    _coverable = False
 
     def get_css_variables(self) -> dict[str, str]:
         """The theme's variables and the kind of line that borders are drawn with."""
@@ -62,6 +67,37 @@ class Looks(App[Any]):
         self._filters = [
             NoColor() if isinstance(made, Monochrome) else made for made in self._filters
         ]
+
+    # A window that is too small
+
+    def on_mount(self) -> None:
+        """From now on there is something to cover."""
+        self._coverable = True
+        self._cover(self.size)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Cover what does not fit into the window, and uncover it as it was."""
+        self._cover(event.size)
+
+    def _cover(self, size: Size) -> None:
+        if not self._coverable:
+            return
+        if too_small(size) and not isinstance(self.screen, TooSmall):
+            self.push_screen(TooSmall())
+        while not too_small(size) and isinstance(self.screen, TooSmall):
+            self.pop_screen()
+
+    def push_screen(self, *given: Any, **named: Any) -> Any:
+        """As Textual's; what opens in a window that is too small is covered too."""
+        pushed = super().push_screen(*given, **named)
+        if too_small(self.size):
+            self._cover(self.size)
+        return pushed
+
+    @property
+    def _background_screens(self) -> list[Screen[Any]]:
+        """Screens under a cover are not seen, and keep the shape that they had."""
+        return [] if isinstance(self.screen, TooSmall) else super()._background_screens
 
     def _fatal_error(self) -> None:
         """A mistake of ours: no traceback on the terminal; whoever started the app reports it."""

@@ -40,4 +40,5 @@ def theme_titles() -> dict[str, str]:
         "contrast": _("high contrast"),
         "dark-16": _("16 colours, dark"),
         "light-16": _("16 colours, light"),
+        "contrast-16": _("16 colours, high contrast"),
     }

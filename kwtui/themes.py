@@ -57,20 +57,22 @@ CONTRAST = Theme(
 )
 
 
-def _sixteen(name: str, *, dark: bool) -> Theme:
-    """A theme of the terminal's own sixteen colours."""
+def _sixteen(name: str, *, dark: bool, **other: str) -> Theme:
+    """A theme of the terminal's own sixteen colours; `other` goes over its colours."""
     ink, paper = ("ansi_black", "ansi_white") if dark else ("ansi_white", "ansi_black")
+    colours = {
+        "primary": "ansi_bright_blue" if dark else "ansi_blue",
+        "secondary": "ansi_cyan",
+        "accent": "ansi_yellow" if dark else "ansi_magenta",
+        "warning": "ansi_yellow",
+        "error": "ansi_red",
+        "success": "ansi_green",
+        "foreground": "ansi_default",
+        "background": "ansi_default",
+    }
     return Theme(
         name=name,
         ansi=True,
-        primary="ansi_bright_blue" if dark else "ansi_blue",
-        secondary="ansi_cyan",
-        accent="ansi_yellow" if dark else "ansi_magenta",
-        warning="ansi_yellow",
-        error="ansi_red",
-        success="ansi_green",
-        foreground="ansi_default",
-        background="ansi_default",
         surface="ansi_default",
         panel="ansi_default",
         boost="ansi_default",
@@ -89,15 +91,38 @@ def _sixteen(name: str, *, dark: bool) -> Theme:
             "screen-selection-foreground": "ansi_black",
             "screen-selection-background": "ansi_cyan",
         },
+        **(colours | other),  # type: ignore[arg-type]
     )
 
 
-THEMES = (DARK, LIGHT, CONTRAST, _sixteen("dark-16", dark=True), _sixteen("light-16", dark=False))
+THEMES = (
+    DARK,
+    LIGHT,
+    CONTRAST,
+    _sixteen("dark-16", dark=True),
+    _sixteen("light-16", dark=False),
+    _sixteen(
+        "contrast-16",
+        dark=True,
+        primary="ansi_bright_yellow",
+        secondary="ansi_bright_cyan",
+        accent="ansi_bright_yellow",
+        warning="ansi_bright_yellow",
+        error="ansi_bright_red",
+        success="ansi_bright_green",
+        foreground="ansi_bright_white",
+    ),
+)
+_IN_SIXTEEN = {"dark": "dark-16", "light": "light-16", "contrast": "contrast-16"}
 
 
 def theme_for(choices: ScreenChoices, *, no_color: bool) -> str:
     """The name of the theme to start with; without colours the one whose marks are attributes."""
-    sixteen = no_color or choices.colors == "16"
-    if not sixteen:
-        return choices.theme
-    return "light-16" if choices.theme == "light" else "dark-16"
+    if no_color:
+        return _IN_SIXTEEN["light" if choices.theme == "light" else "dark"]
+    return in_palette(choices.theme, choices)
+
+
+def in_palette(theme: str, choices: ScreenChoices) -> str:
+    """The form of a theme that the terminal can show."""
+    return _IN_SIXTEEN.get(theme, theme) if choices.colors == "16" else theme

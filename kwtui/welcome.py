@@ -19,6 +19,7 @@ from textual.widgets.option_list import Option
 from engines.workspace import is_workspace
 from glossary.i18n import _
 from glossary.text import printable
+from kwtui import keymap
 from kwtui.choices import read_choices
 from kwtui.looks import Looks
 from kwtui.widgets.dialogs import AskScreen
@@ -33,6 +34,7 @@ class Welcome(Looks, App[str]):
         Binding("escape,q,ㅂ,ctrl+q", "quit", show=False),
         Binding("d,ㅇ", "demo", show=False),
         Binding("i,ㅑ", "make", show=False),
+        Binding("t,ㅅ,f1", "tour", show=False),
     ]
 
     def __init__(self) -> None:
@@ -41,7 +43,7 @@ class Welcome(Looks, App[str]):
         self.dress()
 
     def compose(self) -> ComposeResult:
-        """A sentence and three lines to choose from."""
+        """A sentence and the lines to choose from."""
         with Vertical(classes="window", id="welcome") as window:
             window.border_title = "kwtui"
             window.border_subtitle = _("Enter chooses")
@@ -57,6 +59,7 @@ class Welcome(Looks, App[str]):
             yield OptionList(
                 Option(_("d  Open the demo: Korean medicine, with a small model"), id="demo"),
                 Option(_("i  Make a workspace (kwtui init DIR)"), id="make"),
+                Option(_("t  A tour of six screens: what this is"), id="tour"),
                 Option(_("q  Quit"), id="quit"),
                 markup=False,
                 compact=True,
@@ -69,6 +72,13 @@ class Welcome(Looks, App[str]):
     def action_demo(self) -> None:
         """Leave with the demo."""
         self.exit("demo")
+
+    def action_tour(self) -> None:
+        """Show what there is, before anything is chosen."""
+        from kwtui.tour import TourScreen
+
+        keys = keymap.keys_in_use({})
+        self.push_screen(TourScreen(lambda name: keymap.display(keys[name][0])))
 
     def action_make(self) -> None:
         """Ask for a folder and leave with it."""

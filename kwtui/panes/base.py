@@ -36,6 +36,12 @@ class Pane(Vertical):
         """Bind the keys of the registry; a subclass that overrides this calls it."""
         self._bindings = BindingsMap(keymap.bindings_for(self.pane_id, self.bench.choices.keys))
 
+    @property
+    def view_name(self) -> str:
+        """Which of its views is in front, "" for a pane that has none."""
+        view = getattr(self, "view", "")
+        return view if isinstance(view, str) else str(getattr(view, "view_id", ""))
+
     def help_text(self) -> str:
         """What this pane is for, as plain paragraphs; F1 shows it above the keys."""
         return ""

@@ -67,7 +67,7 @@ class CandidatesView(GlossaryView):
         return [self._looking or count.format(count=f"{len(self.found):,}")]
 
     async def opened(self) -> None:
-        """Look into the corpus the first time; `g` looks again."""
+        """Look into the corpus the first time; `r` looks again."""
         self.table.focus()
         if not self._looked and not self._looking:
             self.action_search()

@@ -95,6 +95,11 @@ class MonitorPane(RunActions, LogActions, Pane):
             self.table.focus()
         self.look()
 
+    @property
+    def view_name(self) -> str:
+        """Which of its views is in front."""
+        return self.wish.view
+
     def help_text(self) -> str:
         """What the pane is for."""
         return _(

@@ -13,36 +13,48 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from glossary.i18n import _
-from kwtui.themes import KEY, WRONG
+from kwtui.help import Section, page
+from kwtui.themes import WRONG
 
 _CLOSE = [Binding("escape", "close", show=False)]
 
 
-class HelpScreen(ModalScreen[None]):
-    """A page of text with the keys beneath; any of Esc, F1, q closes it."""
+class HelpScreen(ModalScreen[bool]):
+    """The help page; Esc and q close it, the key of the help once more asks for the tour (True)."""
 
     AUTO_FOCUS = "VerticalScroll"
-    BINDINGS = [*_CLOSE, Binding("f1,q,ㅂ,enter", "close", show=False, priority=True)]
+    BINDINGS = [*_CLOSE, Binding("q,ㅂ,enter", "close", show=False, priority=True)]
 
-    def __init__(self, title: str, text: str, keys: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, title: str, text: str, parts: Sequence[Section]) -> None:
         super().__init__()
-        self._title, self._text, self._keys = title, text, keys
+        self._title, self._text, self._parts = title, text, parts
 
     def compose(self) -> ComposeResult:
         """A scrolling page."""
-        width = max((Content(key).cell_length for key, _meaning in self._keys), default=0)
-        lines = [
-            Content.assemble((key.ljust(width), KEY), "  ", meaning) for key, meaning in self._keys
-        ]
-        page = Content("\n").join([Content(self._text.strip() + "\n"), *lines])
-        with VerticalScroll(classes="window") as window:
+        with VerticalScroll(classes="window page") as window:
             window.border_title = Content(self._title)
-            window.border_subtitle = _("Esc closes")
-            yield Static(page)
+            window.border_subtitle = Content(_("F1 again: the tour, Esc closes"))
+            yield HelpPage(self._text, self._parts)
+
+    def again(self) -> None:
+        """The key of the help: close, and open the tour."""
+        self.dismiss(True)
 
     def action_close(self) -> None:
         """Back to the pane."""
-        self.dismiss(None)
+        self.dismiss(False)
+
+
+class HelpPage(Static):
+    """The text of the page, wrapped for the width that there is."""
+
+    def __init__(self, text: str, parts: Sequence[Section]) -> None:
+        super().__init__("")
+        self._text, self._parts = text, parts
+
+    def on_resize(self) -> None:
+        """Wrap it."""
+        self.update(page(self._text, self._parts, self.content_size.width))
 
 
 class ChooseScreen(ModalScreen[int | None]):

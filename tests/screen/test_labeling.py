@@ -115,7 +115,7 @@ def test_the_work_goes_on_where_it_was_left_and_a_labeled_text_stays_labeled(
         await stage.press("enter")
         await stage.idle()
         assert "1 text" in stage.text
-        await stage.press("w")
+        await stage.press("l")
         await stage.until(lambda: view(stage) is shown and shown.draft.text_id == "t4")
         await stage.press("c", "enter")
         await stage.idle()

@@ -165,7 +165,7 @@ def test_the_queue_is_reordered_and_left_by_keys(space: Workspace) -> None:
     async def story(stage: Stage) -> None:
         pane = await monitor_pane(stage)
         assert pane.found.chosen.row.run.id == "b"
-        await stage.press("u")
+        await stage.press("left_square_bracket")
         await stage.until(lambda: [e.run for e in queue.read()] == ["b", "a"])
         await stage.idle()
         await stage.press("x")

@@ -130,7 +130,7 @@ def test_a_window_that_is_too_small_says_what_it_needs(space: Workspace) -> None
         await stage.pilot.resize_terminal(50, 12)
         await stage.pilot.pause()
         assert "50 x 12" in stage.text
-        assert "72 x 20" in " ".join(stage.text.split())
+        assert "80 x 24" in " ".join(stage.text.split())
         assert "F2" not in stage.text
         await stage.pilot.resize_terminal(80, 24)
         await stage.pilot.pause()

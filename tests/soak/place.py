@@ -83,6 +83,7 @@ class Place:
             "SOAK_CLOCK": str(self.clock),
             "SOAK_MARK": self.mark,
             "SOAK_ROLE": role,
+            "LOGNAME": annotator or role,
             "OMP_NUM_THREADS": "1",
             "LC_ALL": "C.UTF-8",
         }

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import psutil
 
 from tests.screen.test_terminal import Terminal
+from tests.soak.grid import Grid
 from tests.soak.living import gone
 from tests.soak.place import Place
 
@@ -48,6 +49,7 @@ class Seat(Terminal):
     def __init__(self, place: Place, role: str, annotator: str) -> None:
         self._news = threading.Condition()
         self.gone = False
+        self.grid = Grid()
         super().__init__("-w", place.space.root, **place.environment(role, annotator))
         self.place, self.annotator = place, annotator
         self._reader = threading.Thread(target=self._pump, daemon=True)
@@ -61,6 +63,7 @@ class Seat(Terminal):
                     break
                 with self._news:
                     self.raw = (self.raw + data)[-500_000:]
+                    self.grid.feed(data)
                     self._news.notify_all()
         with self._news:
             self.gone = True
@@ -80,6 +83,22 @@ class Seat(Terminal):
             self.send(keys)
         except OSError:
             raise NoAnswer(f"{keys!r}: the app is gone") from None
+
+    def until(self, count: int, seconds: float = PATIENCE) -> None:
+        """Until so many texts stand as done on the screen."""
+        end = time.monotonic() + seconds
+        while self.done != count:
+            if told := next((words for words in REFUSALS if words in self.text), ""):
+                raise Refused(told)
+            if time.monotonic() > end or not self._read(0.5):
+                raise NoAnswer(f"not {count} but {self.done} done: {self.last!r}")
+
+    @property
+    def done(self) -> int | None:
+        """The texts that stand as done on the screen."""
+        with self._news:
+            found = _DONE.search(self.grid.text)
+        return int(found[1].replace(",", "")) if found else None
 
     def await_(self, words: str, seconds: float = PATIENCE) -> None:
         """Until the words were written after the last keys; NoAnswer when they are not."""
@@ -168,7 +187,8 @@ class Sitter:
     def to_labels(self) -> None:
         """The labeling view with its count."""
         self.go(F4)
-        self.done = int(self.seat.find(_DONE).replace(",", ""))
+        self.done = self.seat.done or 0
+        self.acks.settle(self.acks.attempt("count", self.seat.annotator, self.done), "done")
 
     def label(self, times: int = 4) -> None:
         """Toggle some candidates and approve, and see each counted."""
@@ -186,11 +206,12 @@ class Sitter:
                 return
             number = self.acks.attempt("count", self.seat.annotator, self.done - 1)
             self.seat.press(BACKSPACE)
+            how = "unknown"
             with contextlib.suppress(NoAnswer):
                 # A mark that was taken back leaves the count as it stands on the screen.
-                self.done = int(self.seat.find(_DONE, 1.0).replace(",", ""))
-            self.acks.settle(number, "unknown")
-            self.acks.settle(self.acks.attempt("count", self.seat.annotator, self.done), "done")
+                self.seat.until(self.done - 1, 1.0)
+                self.done, how = self.done - 1, "done"
+            self.acks.settle(number, how)
         raise NoAnswer(f"{goal} done was not reached by undo: {self.done}")
 
     def _counted(self, keys: str, count: int) -> None:
@@ -198,7 +219,7 @@ class Sitter:
         how = "unknown"
         try:
             self.seat.press(keys)
-            self.seat.await_(f"{count:,} done")
+            self.seat.until(count)
             self.done, how = count, "done"
         finally:
             self.acks.settle(number, how)

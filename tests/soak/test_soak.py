@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.soak.acks import Acks, allowed, counts, findings
+from tests.soak.grid import Grid
 from tests.soak.memory import growth
 from tests.soak.soaking import Length, soak
 from tests.soak.verdict import compare
@@ -52,6 +53,16 @@ def test_memory_is_compared_between_an_early_and_a_late_window() -> None:
     assert set(found) == {"flat", "rising"}
     assert found["flat"]["ratio"] == 1.0
     assert found["rising"]["ratio"] > 1.05
+
+
+def test_the_grid_is_what_stands_on_the_screen() -> None:
+    grid = Grid(10, 3)
+    written = "\x1b[2;1H\x1b[1m가나 0 done\x1b[0m\x1b[3;1Hlast\x1b[2;6H7".encode()
+    for at in range(0, len(written), 3):
+        grid.feed(written[at : at + 3])
+    assert grid.text.split("\n") == ["", "가나 7 don", "last"]
+    grid.feed(b"\x1b[3;3H\x1b[K\x1b]0;title\x07\r\x1b[Cx")
+    assert grid.text.split("\n")[2] == "lx"
 
 
 @pytest.mark.long

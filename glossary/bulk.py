@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from glossary.errors import UserError
 from glossary.i18n import _
@@ -12,10 +13,15 @@ from glossary.term import CONTENT, Term, tidy
 from glossary.text import printable
 from glossary.validation import Refusal
 
+if TYPE_CHECKING:
+    from glossary.store import Glossary
+
+Progress = Callable[[int, int], None]
+
 # What may be the same for many terms.
 SHARED = ("category", "language", "source", "notes", "definition", "keyword")
-MOST = 100_000
 _SHOWN = 60
+_PIECE = 5_000
 _FIELDS = (*CONTENT, "keyword")
 
 
@@ -64,29 +70,83 @@ def taken(term: Term, there: Term | None) -> Refusal | None:
     return Refusal(0, term.canonical, reason, there.id)
 
 
-def altered(terms: Iterable[Term], values: Mapping[str, Any]) -> list[Term]:
-    """The terms with the same `values` in some of their fields (`SHARED`), those that differ.
+def alter(
+    glossary: Glossary,
+    keys: Sequence[int],
+    values: Mapping[str, Any],
+    *,
+    author: str,
+    reason: str = "",
+    on_progress: Progress | None = None,
+) -> int:
+    """Give the terms with these keys of the journal the same `values` in some of their fields.
 
-    Raises UserError for another field and for more than `MOST` terms.
+    One change, whatever their number; returns how many it touched. `on_progress` hears how many
+    of how many were looked at. Raises UserError for a field that is not one of `SHARED` and for
+    a value that no term may have.
     """
     for name in values:
         if name not in SHARED:
             sentence = _("'{field}' cannot be set for many terms: use one of {fields}.")
             raise UserError(sentence.format(field=name, fields=", ".join(SHARED)))
-    found: list[Term] = []
-    for term in terms:
-        made = tidy(replace(term, **values))
-        if made != term:
-            found.append(made)
-            refuse_too_many(len(found))
-    return found
+
+    def made(piece: Sequence[Term]) -> dict[str, Term | None]:
+        pairs = ((term, tidy(replace(term, **values))) for term in piece)
+        return {new.id: new for old, new in pairs if new != old}
+
+    for piece in _pieces(glossary, keys):
+        # A value is right or wrong for every term: names stay as they are.
+        if refused := glossary.plan([*filter(None, made(piece[:1]).values())]).refused:
+            raise UserError(refused[0].reason)
+        break
+    return _change(glossary, keys, made, author, reason, on_progress)
 
 
-def refuse_too_many(count: int) -> None:
-    """UserError when a change would touch more terms than one change should."""
-    if count > MOST:
-        sentence = _("One change touches at most {count} terms: narrow the filter.")
-        raise UserError(sentence.format(count=f"{MOST:,}"))
+def remove(
+    glossary: Glossary,
+    keys: Sequence[int],
+    *,
+    author: str,
+    reason: str = "",
+    on_progress: Progress | None = None,
+) -> int:
+    """Remove the terms with these keys of the journal, in one change; returns how many."""
+
+    def made(piece: Sequence[Term]) -> dict[str, Term | None]:
+        return {term.id: None for term in piece}
+
+    return _change(glossary, keys, made, author, reason, on_progress)
+
+
+def _change(
+    glossary: Glossary,
+    keys: Sequence[int],
+    made: Callable[[Sequence[Term]], dict[str, Term | None]],
+    author: str,
+    reason: str,
+    on_progress: Progress | None,
+) -> int:
+    """Count, then write, a piece at a time."""
+    total, seen = 2 * len(keys), 0
+
+    def parts() -> Iterator[dict[str, Term | None]]:
+        nonlocal seen
+        for piece in _pieces(glossary, keys):
+            yield made(piece)
+            seen += len(piece)
+            if on_progress is not None:
+                on_progress(min(seen, total), total)
+
+    def count() -> tuple[int, int]:
+        found = Counter(term is None for part in parts() for term in part.values())
+        return found[False], found[True]
+
+    return glossary.change_parts(count, parts, author=author, reason=reason)
+
+
+def _pieces(glossary: Glossary, keys: Sequence[int]) -> Iterator[list[Term]]:
+    for start in range(0, len(keys), _PIECE):
+        yield glossary.journal.terms_of(keys[start : start + _PIECE])
 
 
 def _short(value: Any) -> str:

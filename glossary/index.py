@@ -198,13 +198,15 @@ class TermIndex:
             self._rebuild()
             return
         self._journal.forget(keys)
-        ids = self._journal.ids_of(keys)
-        put = self._journal.get_many(ids.values())
-        if put:
-            # One row an id, or LanceDB would add duplicates: the lock and the key see to it.
-            merge = self.table.merge_insert("id").when_matched_update_all()
-            merge.when_not_matched_insert_all().execute(rows(put.values()))
-        gone = sorted(set(ids.values()) - set(put))
+        gone: list[str] = []
+        for start in range(0, len(keys), _BATCH):
+            ids = self._journal.ids_of(keys[start : start + _BATCH])
+            put = self._journal.get_many(ids.values())
+            gone += sorted(set(ids.values()) - set(put))
+            if put:
+                # One row an id, or LanceDB would add duplicates: the lock and the key see to it.
+                merge = self.table.merge_insert("id").when_matched_update_all()
+                merge.when_not_matched_insert_all().execute(rows(put.values()))
         for start in range(0, len(gone), 500):
             # Ids hold only letters, digits and _.:- (validation.py), so no quote gets in.
             self.table.delete("id IN ('" + "', '".join(gone[start : start + 500]) + "')")

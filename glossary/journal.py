@@ -135,27 +135,66 @@ class Journal(State):
         (sqlite3.IntegrityError otherwise); `glossary.validation` sees to it. `keep_stamps`: times
         and author stay as the terms say.
         """
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        last, total = self._one("SELECT last, total FROM batches ORDER BY number DESC LIMIT 1") or (
-            0,
-            0,
-        )
+        last, total = self._end()
         old = self.get_many(targets) if total else {}
         kept = {i: t for i, t in targets.items() if t is not None or i in old}
         new = sum(t is not None and i not in old for i, t in kept.items())
         removed = sum(t is None for t in kept.values())
-        changed = len(kept) - new - removed
-        total += new - removed
+        counts = new, len(kept) - new - removed, removed
+        batch = self._begin(counts, author, reason, kind, of)
+        if not keep_stamps:
+            kept = {i: t and stamped(t, old.get(i), batch.at, author) for i, t in kept.items()}
+        self._record(batch, last, kept, old)
+        return batch
+
+    def append_parts(
+        self,
+        parts: Iterable[Mapping[str, Term | None]],
+        *,
+        changed: int,
+        removed: int,
+        author: str,
+        reason: str,
+    ) -> Batch:
+        """Record one change of so many terms, part by part, so that memory holds one part.
+
+        Inside `transaction`; every term of `parts` is there, stands in one part only, and gets no
+        name that another one has. Raises ValueError when the parts hold another number of terms.
+        """
+        last, _total = self._end()
+        batch = self._begin((0, changed, removed), author, reason)
+        done = 0
+        for part in parts:
+            old = self.get_many(part)
+            kept = {i: t and stamped(t, old[i], batch.at, author) for i, t in part.items()}
+            self._record(batch, last + done, kept, old)
+            done += len(part)
+        if done != changed + removed:
+            raise ValueError(f"{done} terms in the parts, not {changed + removed}")
+        return batch
+
+    def _end(self) -> tuple[int, int]:
+        """The number of the last change, and how many terms there are."""
+        row = self._one("SELECT last, total FROM batches ORDER BY number DESC LIMIT 1")
+        return (int(row[0]), int(row[1])) if row else (0, 0)
+
+    def _begin(
+        self,
+        counts: tuple[int, int, int],
+        author: str,
+        reason: str,
+        kind: str = EDIT,
+        of: int | None = None,
+    ) -> Batch:
+        """The row of a batch that makes so many terms new, changed and removed."""
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        (last, total), (new, _changed, removed) = self._end(), counts
         number = self.db.execute(
             "INSERT INTO batches (at, author, reason, kind, of, new, changed, removed, last, total)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (at, author, reason, kind, of, new, changed, removed, last + len(kept), total),
+            (at, author, reason, kind, of, *counts, last + sum(counts), total + new - removed),
         ).lastrowid
-        batch = Batch(int(number or 0), at, author, reason, kind, of, new, changed, removed)
-        if not keep_stamps:
-            kept = {i: t and stamped(t, old.get(i), at, author) for i, t in kept.items()}
-        self._record(batch, last, kept, old)
-        return batch
+        return Batch(int(number or 0), at, author, reason, kind, of, *counts)
 
     def _record(
         self, batch: Batch, last: int, kept: Mapping[str, Term | None], old: Mapping[str, Term]

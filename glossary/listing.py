@@ -98,6 +98,10 @@ class Listing:
         """Some of the rows, from `offset` on."""
         return self._glossary.journal.terms_of(self._rows(view)[offset : offset + limit].tolist())
 
+    def keys(self, view: View) -> list[int]:
+        """The keys of all rows in the journal, in their order."""
+        return [int(number) for number in self._rows(view)]
+
     def place(self, view: View, term_id: str) -> int | None:
         """The row that a term has in the view; None when it is not in it."""
         import numpy as np

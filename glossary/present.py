@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from glossary import validation
 from glossary.past import Past
 from glossary.term import Term, key
 from glossary.text import normalise
@@ -49,3 +50,14 @@ class Present(Past):
     def categories(self) -> dict[str, int]:
         """How many terms each category has; "" is none."""
         return self.journal.categories()
+
+    def plan(self, terms: Iterable[Term]) -> validation.Plan:
+        """What `upsert` would do with these terms, refusals included; changes nothing."""
+        return validation.plan(terms, self._names())
+
+    def settle(self, terms: Iterable[Term]) -> tuple[list[Term], list[validation.Refusal]]:
+        """`glossary.validation.settle` against the terms of this glossary."""
+        return validation.settle(terms, self._names())
+
+    def _names(self) -> validation.Present:
+        return self.journal if self.count() else validation.Given()

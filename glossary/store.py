@@ -38,7 +38,7 @@ from glossary.place import (
     refuse_foreign,
 )
 from glossary.term import Term
-from glossary.validation import Given, Plan, Present, Refusal, merged, plan, settle
+from glossary.validation import merged
 
 __all__ = ["Glossary", "exists", "journal_path"]
 
@@ -219,14 +219,6 @@ class Glossary(present.Present):
 
     # Changing
 
-    def plan(self, terms: Iterable[Term]) -> Plan:
-        """What `upsert` would do with these terms, refusals included; changes nothing."""
-        return plan(terms, self._present())
-
-    def settle(self, terms: Iterable[Term]) -> tuple[list[Term], list[Refusal]]:
-        """`glossary.validation.settle` against the terms of this glossary."""
-        return settle(terms, self._present())
-
     def upsert(self, terms: Iterable[Term], *, author: str, reason: str = "") -> int:
         """Add or replace terms, all or none; returns how many were new or changed.
 
@@ -331,12 +323,44 @@ class Glossary(present.Present):
                     kind=kind,
                     of=of() if of else None,
                 )
-            self._seen = batch.number
-            self._take_note(self.journal.touched(batch.number - 1, batch.number))
+            self._note_own(batch)
+        self._try_to_level()
+        return batch
+
+    def change_parts(
+        self,
+        count: Callable[[], tuple[int, int]],
+        parts: Callable[[], Iterable[Targets]],
+        *,
+        author: str,
+        reason: str = "",
+    ) -> int:
+        """One change of any number of terms, held in memory part by part; returns how many.
+
+        `count()` says how many are changed and removed, then `parts()` gives them
+        (`Journal.append_parts`), both while nobody else writes.
+        """
+        with self.write_lock(author, reason or _("a change")):
+            with self.journal.transaction():
+                self.refresh()
+                changed, removed = count()
+                if not changed + removed:
+                    return 0
+                batch = self.journal.append_parts(
+                    parts(), changed=changed, removed=removed, author=author, reason=reason
+                )
+            self._note_own(batch)
+        self._try_to_level()
+        return _size(batch)
+
+    def _note_own(self, batch: Batch) -> None:
+        self._seen = batch.number
+        self._take_note(self.journal.touched(batch.number - 1, batch.number))
+
+    def _try_to_level(self) -> None:
         # The change is on disk; what hinders the table now is done on the next search.
         with suppress(FailedError):
             self.level(wait=False)
-        return batch
 
     def _take_note(self, keys: list[int]) -> None:
         """Bring the caches up to changes of the terms with these keys."""
@@ -350,9 +374,6 @@ class Glossary(present.Present):
         ids = list(self.journal.ids_of(keys).values())
         put = self.get_many(ids)
         self._matcher = self._matcher.changed(put.values(), [i for i in ids if i not in put])
-
-    def _present(self) -> Present:
-        return self.journal if self.count() else Given()
 
     def _has_index(self) -> bool:
         return (self.path / LEVEL).exists()

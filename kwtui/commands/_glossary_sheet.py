@@ -14,6 +14,7 @@ from kwtui.commands._glossary_common import JSON, REASON, as_data, author, found
 
 if TYPE_CHECKING:
     from glossary.listing import View
+    from glossary.store import Glossary
 
 _FILTER = typer.Option(
     "", "--filter", "-f", help=_("A part of a name, kind or definition; ㅍㅅ finds 파스.")
@@ -69,24 +70,48 @@ def set_(
     as_json: bool = JSON,
 ) -> None:
     """Give many terms the same value in a field, as one change that can be undone."""
-    from glossary.bulk import altered, refuse_too_many
-    from glossary.listing import Listing, View
+    from glossary.bulk import alter
 
-    glossary, wanted = opened(), _view(text, category, which)
-    if term:
-        chosen = [found(glossary, name) for name in term]
-    elif wanted == View() and not every:
-        raise UserError(_("Say which terms: --term, --filter, --category, --which or --all."))
-    else:
-        listing = Listing(glossary)
-        refuse_too_many(listing.count(wanted))
-        chosen = listing.page(wanted, 0, listing.count(wanted))
-    count = glossary.upsert(altered(chosen, _values(values)), author=author(), reason=reason)
+    glossary = opened()
+    keys = chosen_keys(glossary, term, (text, category, which), every)
+    count = alter(glossary, keys, _values(values), author=author(), reason=reason)
     if as_json:
         as_data({"terms": count})
         return
     sentence = ngettext_("{count} term changed.", "{count} terms changed.", count)
     say(sentence.format(count=f"{count:,}"))
+
+
+def rm(
+    terms: list[str] | None = typer.Argument(
+        None, metavar="[TERM…]", help=_("Canonical forms or ids.")
+    ),
+    text: str = _FILTER,
+    category: str | None = _CATEGORY,
+    which: str = _WHICH,
+    every: bool = typer.Option(False, "--all", help=_("Every term, where nothing else is given.")),
+    reason: str = REASON,
+    as_json: bool = JSON,
+) -> None:
+    """Remove the terms that are named, all or none of them, or all that pass the filters."""
+    from glossary.bulk import remove
+
+    glossary = opened()
+    if not terms:
+        keys = chosen_keys(glossary, [], (text, category, which), every)
+        count = remove(glossary, keys, author=author(), reason=reason)
+        if as_json:
+            as_data({"terms": count})
+            return
+        sentence = ngettext_("{count} term removed.", "{count} terms removed.", count)
+        say(sentence.format(count=f"{count:,}"))
+        return
+    gone = list(dict.fromkeys(found(glossary, term) for term in terms))
+    glossary.delete([term.id for term in gone], author=author(), reason=reason)
+    if as_json:
+        as_data([term.to_json() for term in gone])
+    else:
+        say(_("Removed: {terms}").format(terms=", ".join(term.canonical for term in gone)))
 
 
 def preview(
@@ -123,9 +148,27 @@ def preview(
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to `kwtui glossary`."""
+    app.command("rm", help=_("Remove terms by name, or all that pass a filter."))(rm)
     app.command("list", help=_("List the terms that pass a filter."))(list_)
     app.command("set", help=_("Give many terms the same value in a field."))(set_)
     app.command("preview", help=_("Show what a term would match in the corpus."))(preview)
+
+
+def chosen_keys(
+    glossary: Glossary, terms: list[str], filters: tuple[str, str | None, str], every: bool
+) -> list[int]:
+    """The keys of the terms that are named, or that pass the filters; UserError for neither."""
+    from glossary.listing import Listing, View
+
+    if terms:
+        numbers = (glossary.journal.key_of(found(glossary, name).id) for name in terms)
+        return [number for number in dict.fromkeys(numbers) if number is not None]
+    wanted = _view(*filters)
+    if wanted == View() and not every:
+        raise UserError(
+            _("Say which terms: by name, or by --filter, --category, --which or --all.")
+        )
+    return Listing(glossary).keys(wanted)
 
 
 def _view(text: str, category: str | None, which: str, sort: str = "canonical") -> View:

@@ -30,7 +30,6 @@ from kwtui.commands._glossary_common import (
     opened,
     path,
     print_terms,
-    say,
 )
 
 if TYPE_CHECKING:
@@ -100,22 +99,6 @@ def edit(
         given["canonical"] = rename
     glossary.upsert([replace(old, **given)], author=author(), reason=reason)
     print_terms([found(glossary, old.id)], as_json)
-
-
-@app.command(help=_("Remove terms."))
-def rm(
-    terms: list[str] = typer.Argument(..., metavar="TERM…", help=_("Canonical forms or ids.")),
-    reason: str = REASON,
-    as_json: bool = JSON,
-) -> None:
-    """Remove terms, all or none of those named."""
-    glossary = opened()
-    gone = list(dict.fromkeys(found(glossary, term) for term in terms))
-    glossary.delete([term.id for term in gone], author=author(), reason=reason)
-    if as_json:
-        as_data([term.to_json() for term in gone])
-    else:
-        say(_("Removed: {terms}").format(terms=", ".join(term.canonical for term in gone)))
 
 
 @app.command(help=_("Show terms with all their fields."))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glossary.errors import UserError
@@ -86,12 +86,13 @@ class GlossaryEdits(GlossaryBase):
         reason: str = "",
     ) -> int:
         """Give terms the same values, in one change; returns how many that touched."""
-        from glossary.bulk import altered
+        from glossary.bulk import alter
 
         glossary = self._needed(task)
-        task.progress(_("Writing the terms"))
-        made = altered(self._chosen(glossary, ids, view), values)
-        return glossary.upsert(made, author=author, reason=reason)
+        keys = self._chosen(glossary, ids, view)
+        return alter(
+            glossary, keys, values, author=author, reason=reason, on_progress=_progress(task)
+        )
 
     def remove(
         self,
@@ -102,16 +103,22 @@ class GlossaryEdits(GlossaryBase):
         reason: str = "",
     ) -> int:
         """Remove terms in one change; returns how many there were."""
+        from glossary.bulk import remove
+
         glossary = self._needed(task)
-        task.progress(_("Writing the terms"))
-        gone = [term.id for term in self._chosen(glossary, ids, view)]
-        return glossary.delete(gone, author=author, reason=reason)
+        keys = self._chosen(glossary, ids, view)
+        return remove(glossary, keys, author=author, reason=reason, on_progress=_progress(task))
 
-    def _chosen(self, glossary: Glossary, ids: Sequence[str], view: View | None) -> list[Term]:
-        from glossary.bulk import refuse_too_many
-
+    def _chosen(self, glossary: Glossary, ids: Sequence[str], view: View | None) -> list[int]:
+        """The keys of the terms in the journal."""
         if view is None:
-            return list(glossary.get_many(ids).values())
-        listing = self._listed(glossary)
-        refuse_too_many(listing.count(view))
-        return listing.page(view, 0, listing.count(view))
+            found = map(glossary.journal.key_of, ids)
+            return [number for number in found if number is not None]
+        return self._listed(glossary).keys(view)
+
+
+def _progress(task: Task) -> Callable[[int, int], None]:
+    def on_progress(done: int, total: int) -> None:
+        task.progress(_("Writing the terms"), done, total)
+
+    return on_progress

@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from glossary.bulk import MOST, altered, refuse_too_many, revised, taken
+from glossary.bulk import alter, remove, revised, taken
 from glossary.common import CommonPairs
 from glossary.errors import UserError
+from glossary.listing import Listing, View
+from glossary.store import Glossary
 from glossary.term import Term
+from glossary.validation import MAX_TEXT
 
 SEEN = Term("1", "파스", ("첩부제",), "뜻", "제형", author="lee")
 
@@ -28,14 +31,38 @@ def test_a_field_that_both_changed_is_refused_with_both_values() -> None:
         revised(None, SEEN, SEEN)
 
 
-def test_many_terms_get_the_same_value_and_no_name() -> None:
-    other = replace(SEEN, id="2", canonical="연고", aliases=(), category="약")
-    assert [t.id for t in altered([SEEN, other], {"category": "약"})] == ["1"]
-    with pytest.raises(UserError, match="'canonical' cannot be set"):
-        altered([SEEN], {"canonical": "가"})
-    refuse_too_many(MOST)
-    with pytest.raises(UserError, match="narrow the filter"):
-        refuse_too_many(MOST + 1)
+def test_any_number_of_terms_change_piece_by_piece_as_one_change(
+    glossary: Glossary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glossary.bulk._PIECE", 2)
+    listing, before, seen = Listing(glossary), glossary.terms(), list[tuple[int, int]]()
+    keys, pain = listing.keys(View()), glossary.lookup("두통")
+    assert pain is not None and glossary.count() == 7
+    done = alter(
+        glossary,
+        keys,
+        {"category": " 증상 "},
+        author="kim",
+        on_progress=lambda *at: seen.append(at),
+    )
+    changed = [t for t, old in zip(glossary.terms(), before, strict=True) if t != old]
+    assert done == len(changed) == 5 and seen[-1] == (14, 14)
+    assert {t.category for t in glossary.terms()} == {"증상"} and glossary.get(pain.id) == pain
+    assert {t.author for t in changed} == {"kim"} and listing.count(View(category="증상")) == 7
+    assert alter(glossary, keys, {"category": "증상"}, author="kim") == 0
+    glossary.undo(author="kim")
+    assert [t.category for t in glossary.terms()] == [t.category for t in before]
+    assert remove(glossary, keys[1:], author="kim") == 6 == 7 - glossary.count()
+    assert glossary.lookup("두통") is None and glossary.matcher().find("두통") == []
+    glossary.undo(author="kim")
+    assert [t.surfaces for t in glossary.terms()] == [t.surfaces for t in before]
+    for values, words in (
+        ({"canonical": "가"}, "'canonical' cannot be set"),
+        ({"definition": "가" * (MAX_TEXT + 1)}, "longer than"),
+    ):
+        with pytest.raises(UserError, match=words):
+            alter(glossary, keys, values, author="kim")
+    assert alter(glossary, [10**9], {"notes": "메모"}, author="kim") == 0
 
 
 def test_a_new_term_of_a_known_name_is_told_of_it() -> None:

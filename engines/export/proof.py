@@ -244,9 +244,11 @@ def _stage(name: str, on_progress: Progress | None) -> Callable[[int, int], None
 
 def _words(request: Request, decoded: Decoded) -> list[str]:
     """The keywords of an answer that stand in the text, in its order."""
-    from engines.extraction.decoding import parse_answer
+    from engines.extraction.grammar import before_loop, parse_answer
 
-    words, _valid = parse_answer(decoded.raw)
+    # llama.cpp goes on where our decoder has stopped a model that only repeats itself.
+    raw = (before_loop(decoded.raw) if request.constrained else None) or decoded.raw
+    words, _valid = parse_answer(raw)
     return [keyword.surface for keyword in ground(request.text, words)[0]]
 
 

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from engines.extraction.grammar import GrammarCompiler, close_array, whole_strings
+from engines.extraction.grammar import GrammarCompiler, before_loop, close_array
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher
 
     from engines.models.slots import Head, PlainCache, SlotCache
 
-# A model that repeats itself so often is in a loop; what it repeats is dropped anyway.
-_MAX_REPEATS = 3
 _PREFILL_TOKENS = 4096
 _LONGEST_DRAFT = 6
 # Share of drafted tokens that must come true to be worth their cost, and how often to ask again.
@@ -182,16 +180,15 @@ class Batch:
         row.next = token
         if matcher.is_stopped():
             row.end = "stuck" if matcher.is_error() else "whole"
-        elif self._repeats(row) >= _MAX_REPEATS:
+        elif self._loops(row):
             row.end = "loop"
 
-    def _repeats(self, row: Row) -> int:
-        """How many keywords the row has repeated, counted anew when a token closes a string."""
+    def _loops(self, row: Row) -> bool:
+        """Whether the row only repeats itself, looked at anew when a token closes a string."""
         assert self._compiler is not None
         if not self._compiler.has_quote(row.new[-1]):
-            return 0
-        words = whole_strings(self._compiler.text(row.new))
-        return len(words) - len(set(words))
+            return False
+        return before_loop(self._compiler.text(row.new)) is not None
 
     def _leave(self) -> list[Row]:
         """Take out the rows that ended; the last rows move into their places."""

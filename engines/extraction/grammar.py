@@ -17,6 +17,7 @@ MAX_KEYWORD = 64
 # What no keyword holds: quotes and backslashes (JSON would escape them), line ends and controls.
 _FORBIDDEN = r'"\\\n\x00-\x1f\x7f-\x9f'
 _CACHED = 128
+_MAX_REPEATS = 3
 _ARRAY = re.compile(r'\[\s*(?=")')
 
 
@@ -146,6 +147,22 @@ def parse_answer(raw: str) -> tuple[list[str], bool]:
     if isinstance(values, list) and all(isinstance(value, str) for value in values):
         return _distinct(values), True
     return _distinct(whole_strings(raw)), False
+
+
+def before_loop(raw: str) -> str | None:
+    """An answer that only repeats itself, up to where that is plain; None for any other.
+
+    A model that has repeated keywords so often is in a loop, and what it repeats is dropped anyway.
+    Whoever cannot be stopped there (a server) has its answer cut there, so that all answers are
+    alike.
+    """
+    words, seen, repeats = whole_strings(raw), set[str](), 0
+    for count, word in enumerate(words, start=1):
+        repeats += word in seen
+        seen.add(word)
+        if repeats == _MAX_REPEATS:
+            return json.dumps(words[:count], ensure_ascii=False, separators=(",", ":"))
+    return None
 
 
 def close_array(raw: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from engines import trust
 from engines.extraction.backend import FALLBACK_CONTEXT, Answer, Ask
 from engines.extraction.decoding import Cancelled
-from engines.extraction.grammar import parse_answer
+from engines.extraction.grammar import before_loop, parse_answer
 from engines.extraction.remote_client import Client, Refused, Unusable
 from engines.extraction.remote_grammar import Dialect, candidates, proves
 from engines.models.chat import DefaultPlain, PlainTemplate, Rendered, render_plain
@@ -137,9 +137,12 @@ class RemoteModel:
         except Refused as refusal:
             return Answer("", rendered.template, 0, 0, error=self._sentence(ask, refusal))
         raw, truncated = _answer_in(values)
+        raw = _THOUGHT.sub("", raw)
+        if fields and (cut := before_loop(raw)) is not None:
+            raw, truncated = cut, False
         used = values.get("usage") or {}
         return Answer(
-            _THOUGHT.sub("", raw),
+            raw,
             rendered.template,
             int(used.get("prompt_tokens") or self.size(ask.messages)),
             int(used.get("completion_tokens") or self.count(raw)),

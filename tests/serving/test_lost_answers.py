@@ -92,6 +92,20 @@ def test_an_answer_out_of_the_form_that_was_told_is_asked_for_again(server: Shap
     assert "no list of strings" in lost.error and lost.keywords == ()
 
 
+def test_a_model_in_a_loop_is_cut_where_it_would_have_been_stopped_here(server: Shaped) -> None:
+    model = RemoteModel(StrategySettings(), ServerSettings(address=server.address))
+    model.dialect = GBNF
+    body = {
+        "message": {"content": '["파스0","파스0","파스0","파스0","임산부0","임산부0'},
+        "finish_reason": "length",
+    }
+    answer = json.dumps({"choices": [body]}).encode()
+    server.fault = lambda _n, _body: (200, {}, answer)
+    (found,) = Extractor("big", StrategySettings(), loaded=model).extract(TEXTS[:1])
+    assert found.valid and not found.truncated
+    assert [keyword.surface for keyword in found.keywords] == ["파스0"]
+
+
 def test_a_later_round_that_is_lost_leaves_the_words_of_the_one_before(server: Shaped) -> None:
     asking = extractor(server, feedback_rounds=1, feedback_sources=["excluded"], exclude=["파스0"])
     opened = len(server.asked)

@@ -162,8 +162,9 @@ def ask(folder: Path, size: int) -> dict[str, Any]:
         retrieve(glossary, text, limit=8, sources=sources)
     found["retrieve"] = timed(lambda text: retrieve(glossary, text, limit=8, sources=sources), some)
     found["rss_gb"] = resident()
-    found["peers"] = peers(glossary, sources.vectors, some[:ROUNDS])
+    # Before the peers, whose lists of names are no part of the glossary's memory.
     found |= edits(glossary)
+    found["peers"] = peers(glossary, sources.vectors, some[:ROUNDS])
     return found
 
 

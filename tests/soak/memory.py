@@ -20,8 +20,6 @@ MIB = 2**20
 WARM_UP = 0.3
 LEAST_CYCLES = 9
 GROWTH = 1.05
-# A sentence on the screen goes away after so long.
-SENTENCE_SECONDS = 6.0
 
 
 class Calm:
@@ -53,7 +51,6 @@ class Calm:
                 if self.vain == 4:
                     self.place.acks.finding(f"the calm app gave no answer four times: {error}")
                 self.sitter.escape()
-                self.weather.over.wait(SENTENCE_SECONDS)
             self.weather.over.wait(1.0)
 
     def cycle(self) -> None:
@@ -142,7 +139,6 @@ class Stormy:
                 self._vain(seat, error)
                 if not seat.gone:
                     sitter.escape()
-                    self.weather.over.wait(SENTENCE_SECONDS)
             self.weather.over.wait(self.rng.uniform(0, 2))
         self._leave(seat)
 

@@ -26,6 +26,8 @@ TEXTS = (
     "두통이 심하면 타이레놀을 드시고 물을 많이 마시세요.",
     "연고를 바르면 발진이 가라앉습니다.",
 )
+# A sentence of before is drawn again with its screen: it counts when no answer came for so long.
+PROMPT = 8.0
 # What the screen says when a service was killed, or the disk is full.
 REFUSALS = ("process has ended", "No space left", "disk is full")
 # Where a pane shows that it is there.
@@ -86,10 +88,9 @@ class Seat(Terminal):
 
     def until(self, count: int, seconds: float = PATIENCE) -> None:
         """Until so many texts stand as done on the screen."""
-        end = time.monotonic() + seconds
+        end, soon = time.monotonic() + seconds, time.monotonic() + PROMPT
         while self.done != count:
-            if told := next((words for words in REFUSALS if words in self.text), ""):
-                raise Refused(told)
+            self._refused(soon)
             if time.monotonic() > end or not self._read(0.5):
                 raise NoAnswer(f"not {count} but {self.done} done: {self.last!r}")
 
@@ -106,13 +107,18 @@ class Seat(Terminal):
 
     def find(self, pattern: re.Pattern[str], seconds: float = PATIENCE) -> str:
         """What stands for the group of the pattern, the last one; Refused when it cannot come."""
-        end = time.monotonic() + seconds
-        while not (found := pattern.findall(text := self.text)):
-            if told := next((words for words in REFUSALS if words in text), ""):
-                raise Refused(told)
+        end, soon = time.monotonic() + seconds, time.monotonic() + PROMPT
+        while not (found := pattern.findall(self.text)):
+            self._refused(soon)
             if time.monotonic() > end or not self._read(0.5):
                 raise NoAnswer(f"{pattern.pattern!r} is not in {self.last!r}")
         return str(found[-1])
+
+    def _refused(self, soon: float) -> None:
+        """Raise Refused for a sentence that says so, unless the answer may still come."""
+        told = next((words for words in REFUSALS if words in self.text), "")
+        if told and time.monotonic() > soon:
+            raise Refused(told)
 
     @property
     def last(self) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from glossary.embedding import Embedder
 from glossary.errors import UserError
 from glossary.i18n import _
+from glossary.index import storage
 from glossary.lock import held
 from glossary.records import Record
 from glossary.term import Term
@@ -109,10 +110,11 @@ class Vectors:
         """Embed what is new or changed, drop what is gone; False when `cancelled()` stopped it.
 
         May be stopped or killed at any moment and called again. `on_progress` hears how many of
-        how many are embedded. When all is stored, tables of other models are removed.
+        how many are embedded. When all is stored, tables of other models are removed. Raises
+        FailedError where the folder cannot be written, as on a full disk.
         """
         wanted = {item.key: item for item in items}
-        with held(self._folder / LOCK, author="", what=_("embedding")):
+        with storage(self._folder), held(self._folder / LOCK, author="", what=_("embedding")):
             self._table = self._existing() or self._created()
             stored = self._digests()
             fresh = [item for key, item in wanted.items() if key not in stored]

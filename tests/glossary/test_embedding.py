@@ -13,7 +13,7 @@ from engines.finding import open_sources
 from engines.settings import Settings
 from engines.workspace import assets
 from glossary.embedding import StaticEmbedder, fingerprint, open_embedder
-from glossary.errors import UserError
+from glossary.errors import FailedError, UserError
 from glossary.retrieval import Sources, retrieve
 from glossary.store import Glossary
 from glossary.term import Term
@@ -84,6 +84,22 @@ def test_embedding_stops_and_goes_on_and_follows_changes(
     assert again.search("다른 말", 1)[0][0] == "33"
     assert again.search("기록", 5, kind="r")[0][0] == "1"
     assert not again.search("!!!", 5) and Vectors(tmp_path / "none", embedder).search("가", 1) == []
+
+
+def test_on_a_full_disk_terms_are_found_without_vectors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_vectors: Vectors, _batch: object, *, fresh: bool) -> None:
+        raise RuntimeError("lance error: LanceError(IO): No space left on device (os error 28)")
+
+    monkeypatch.setattr(Vectors, "_store", full)
+    with Glossary.open(tmp_path / "glossary.lance", create=True) as glossary:
+        glossary.upsert([Term("", "파스")], author="kim")
+        with pytest.raises(FailedError, match="No space left"):
+            Vectors(glossary.path, open_embedder(MODEL)).sync(map(term_item, glossary.iterate()))
+        sources, _notes = open_sources(glossary, Settings(), None)
+        found = retrieve(glossary, "파스를 붙인다", limit=3, sources=sources)
+        assert [one.name for one in found] == ["파스"]
 
 
 def test_of_many_vectors_the_keys_are_known_in_memory(

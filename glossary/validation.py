@@ -161,8 +161,8 @@ def settle(
 ) -> tuple[list[Term], list[Refusal]]:
     """Leave out aliases that another term has, so that a foreign list is taken whole.
 
-    A canonical form goes before an alias, an earlier alias before a later one. Returns the terms
-    and one refusal for each alias left out.
+    Who has a name keeps it; else a canonical form goes before an alias, an earlier alias before a
+    later one. Returns the terms and one refusal for each alias left out.
     """
     given = list(terms)
     names, left_out = Names(_asked(present)), list[Refusal]()
@@ -174,11 +174,12 @@ def settle(
         own, kept = key(term.canonical), list[str]()
         for alias in term.aliases:
             name, owner = key(alias), names.owner(alias)
-            claimed = name if name in canonical else taken.setdefault(name, own)
-            other = canonical[claimed]
-            if owner and owner != there:
-                other = owner.canonical
-            elif claimed == own:
+            if owner is None:
+                claimed = name if name in canonical else taken.setdefault(name, own)
+                mine, other = claimed == own, canonical[claimed]
+            else:
+                mine, other = owner == there, owner.canonical
+            if mine:
                 kept.append(alias)
                 continue
             sentence = _("the alias '{name}' is left out: it belongs to '{other}'.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from glossary.errors import FailedError, UserError
 from glossary.exchange import BadRow, read_terms, show_table, write_terms
 from glossary.importing import Mode, carry_out, preview
 from glossary.store import Glossary
-from glossary.term import Term, tidy
-from glossary.validation import plan
+from glossary.term import Term, key, tidy
+from glossary.term_file import TermFile
+from glossary.validation import Given, plan
 
 KOREAN = (
     "용어,동의어,정의,분류,출처\n파스,첩부제; 플라스타,약을 바른 외용제,제형,책\n임산부,,,대상,\n"
@@ -161,6 +163,40 @@ def test_a_preview_says_what_is_new_changed_conflicting_and_refused(
     assert kept.rows[1].term.definition == "머리가 아픔"
     replaced = preview(read_terms(path), glossary, mode="replace")
     assert replaced.rows[0].term.aliases == ()
+
+
+class Memory(Given):
+    """Terms in memory, with what a preview asks of a glossary."""
+
+    def lookup(self, surface: str) -> Term | None:
+        return self.owner(key(surface))
+
+
+a_name = st.sampled_from("가나다라마")
+a_row = st.tuples(a_name, st.lists(a_name, max_size=2))
+
+
+@given(st.lists(a_row, max_size=5), st.lists(a_row, min_size=1, max_size=5))
+@settings(deadline=None)
+def test_the_same_file_changes_nothing_the_second_time_and_takes_no_name_away(
+    there: list[tuple[str, list[str]]], rows: list[tuple[str, list[str]]]
+) -> None:
+    def taken(named: list[tuple[str, list[str]]], before: list[Term]) -> list[Term]:
+        found = TermFile()
+        for line, (name, aliases) in enumerate(named, start=1):
+            found.take(line, {"canonical": name, "aliases": aliases})
+        made = preview(found.merged(), Memory(before))  # type: ignore[arg-type]
+        written = made.terms()
+        now = {term.id: term for term in (*before, *written)}
+        owners = Counter(key(surface) for term in now.values() for surface in term.surfaces)
+        assert not owners or max(owners.values()) == 1
+        return list(now.values())
+
+    before = taken(there, [])
+    once = taken(rows, before)
+    assert taken(rows, once) == once
+    names = {key(surface) for term in once for surface in term.surfaces}
+    assert {key(surface) for term in before for surface in term.surfaces} <= names
 
 
 def test_row_numbers_of_others_are_no_ids(glossary: Glossary, tmp_path: Path) -> None:

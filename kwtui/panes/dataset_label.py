@@ -193,16 +193,17 @@ class LabelView(TermActions, ChoiceActions, DatasetView):
 
     def action_hints(self) -> None:
         """Letters at every morpheme: two of them make a span."""
-        self.editor.hint(not self.editor.hinting)
-        if self.editor.hinting:
-            self.bench.say(
-                _("Type the letters under a beginning and then under an end; Esc ends hints.")
-            )
+        self._hint(not self.editor.hinting)
+
+    def _hint(self, on: bool) -> None:
+        self.editor.hint(on)
+        words = _("Type the letters under a beginning and then under an end; Esc ends hints.")
+        self.bench.say(words if on else "")
 
     def action_leave(self) -> None:
         """Forget half a hint; then end the hints."""
         if not self.editor.drop_hint() and self.editor.hinting:
-            self.editor.hint(False)
+            self._hint(False)
 
     @on(SpanEditor.Pointed)
     def _pointed(self, event: SpanEditor.Pointed) -> None:

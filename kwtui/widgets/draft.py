@@ -202,13 +202,17 @@ class Draft:
 
 
 def codes(count: int) -> list[str]:
-    """`count` different codes of one letter, or two where letters run out; none begins another."""
+    """`count` different codes of one letter, or two where letters run out; none begins another.
+
+    The second of two is never a sign, as long as letters do.
+    """
     size = len(LETTERS)
     if count <= size:
         return list(LETTERS[:count])
+    seconds = LETTERS.rstrip(SIGNS) if count <= size * (size - len(SIGNS)) else LETTERS
     leading = 1
-    while size - leading + leading * size < count:
+    while size - leading + leading * len(seconds) < count:
         leading += 1
     single = list(LETTERS[: size - leading])
-    double = [first + second for first in LETTERS[size - leading :] for second in LETTERS]
+    double = [first + second for first in LETTERS[size - leading :] for second in seconds]
     return [*single, *double][:count]

@@ -119,7 +119,7 @@ def test_the_work_goes_on_where_it_was_left_and_a_labeled_text_stays_labeled(
         await stage.until(lambda: view(stage) is shown and shown.draft.text_id == "t4")
         await stage.press("c", "enter")
         await stage.idle()
-        assert "No text is left" in stage.text
+        assert "No text that passes the filter" in stage.text
 
     perform(first, space)
     perform(second, space)

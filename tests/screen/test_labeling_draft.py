@@ -69,7 +69,7 @@ def test_ten_candidates_have_numbers_and_they_are_the_likeliest() -> None:
     assert [c.surface for c in made.numbered] == [f"말{n}" for n in range(2, 12)]
 
 
-@given(st.integers(0, 26 * 26))
+@given(st.integers(0, len(LETTERS) ** 2))
 def test_codes_are_different_and_none_begins_another(count: int) -> None:
     made = codes(count)
     assert len(set(made)) == count

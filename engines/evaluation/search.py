@@ -9,6 +9,7 @@ them, and the dev texts choose: some of them the finalists, others the winner. T
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,9 @@ from glossary.i18n import _
 
 DEV = "dev"
 MOST_SHOTS = 4
+MOST_DEFINITIONS = 4
+# Definitions come from so many of the commonest training keywords, and are no longer than this.
+_COMMON, _LONGEST_DEFINITION = 30, 80
 BATCH = 40
 POOL = 60
 # The present prompt and the two best others are judged at the end.
@@ -103,11 +107,12 @@ def search(
     asked = _Asked(Opener(settings, space), settings, name, budget, on_progress)
     generator = random.Random(seed)
     pool = asked.right_ones(strategy, plan.pool)
+    known = _definitions(space, strategy, train)
     tried = [asked.tried(strategy, {}, plan.some)]
     for _number in range(plan.prompts * _DRAWS):
         if len(tried) == plan.prompts:
             break
-        changes = _drawn(strategy, pool, generator)
+        changes = _drawn(strategy, pool, known, generator)
         if not any(one.changes == changes for one in tried):
             tried.append(asked.tried(strategy, changes, plan.some))
     best = sorted(tried[1:], key=lambda one: -one.f1)[: FINALISTS - 1]
@@ -207,10 +212,31 @@ class _Asked:
         return [example for _counts, example in ranked[: max(8, len(ranked) // 4)]]
 
 
+def _definitions(
+    space: Workspace, strategy: StrategySettings, train: Sequence[Example]
+) -> dict[str, str]:
+    """The strategy's own definitions, and the glossary's of the commonest training keywords."""
+    found = dict(strategy.definitions)
+    if not space.glossary_path.exists():
+        return found
+    from glossary.store import Glossary
+
+    often = Counter(keyword.surface for example in train for keyword in example.keywords)
+    with Glossary.open(space.glossary_path) as glossary:
+        for surface, _count in often.most_common(_COMMON):
+            term = glossary.lookup(surface)
+            if term is not None and 0 < len(term.definition) <= _LONGEST_DEFINITION:
+                found.setdefault(surface, term.definition)
+    return found
+
+
 def _drawn(
-    strategy: StrategySettings, pool: Sequence[Example], generator: random.Random
+    strategy: StrategySettings,
+    pool: Sequence[Example],
+    definitions: Mapping[str, str],
+    generator: random.Random,
 ) -> dict[str, Any]:
-    """A random prompt: some examples of the pool, an instruction, the definitions or none."""
+    """A random prompt: some examples of the pool, an instruction, some definitions or none."""
     changes: dict[str, Any] = {}
     shots = generator.randint(0, min(MOST_SHOTS, len(pool)))
     if shots:
@@ -222,6 +248,9 @@ def _drawn(
     instruction = generator.choice(INSTRUCTIONS[strategy.language])
     if instruction:
         changes["instruction"] = instruction
-    if strategy.definitions and generator.random() < 0.5:
-        changes["definitions"] = {}
+    if definitions and generator.random() < 0.5:
+        names = generator.sample(
+            list(definitions), generator.randint(0, min(MOST_DEFINITIONS, len(definitions)))
+        )
+        changes["definitions"] = {name: definitions[name] for name in names}
     return changes

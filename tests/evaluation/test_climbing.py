@@ -36,6 +36,8 @@ from engines.training.queue import Queue
 from engines.training.runs import list_runs, stop_now
 from engines.workspace import Workspace
 from glossary.errors import UserError
+from glossary.store import Glossary
+from glossary.term import Term
 from tests import tiny
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -233,6 +235,20 @@ def test_a_search_reads_train_and_dev_and_keeps_to_its_budget(
     assert scored == {20}
     with pytest.raises(UserError, match="at least"):
         search(taught, load(taught.root), "prompt", 50)
+
+
+def test_a_search_may_define_terms_of_the_glossary_that_training_labels(taught: Workspace) -> None:
+    Glossary.open(taught.glossary_path, create=True).upsert(
+        [
+            Term(id="t1", canonical="파스", definition="붙이는 외용제"),
+            Term(id="t2", canonical="수액", definition="훈련 글에 없는 말"),
+        ],
+        author="me",
+    )
+    found = search(taught, load(taught.root), "prompt", 230, seed=3)
+    drawn = [one.changes["definitions"] for one in found.tried if "definitions" in one.changes]
+    assert {"파스": "붙이는 외용제"} in drawn
+    assert all(set(one) <= {"파스"} for one in drawn)
 
 
 def test_several_trainings_are_answered_and_scored_together(taught: Workspace) -> None:

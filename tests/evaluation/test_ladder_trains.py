@@ -23,7 +23,9 @@ from engines.workspace import Workspace
 from tests import tiny
 from tests.conftest import Run
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
+# Seconds for a command: a machine with much else to do takes long for two trainings.
+PATIENCE = 900
 
 WORDS = ("진통", "해열", "파스", "임산부", "노인", "두통", "연고", "시럽", "위염", "간질환")
 SHORT = ("--set", "optimisation.steps=4", "--set", "optimisation.batch_size=2")
@@ -56,7 +58,18 @@ def space(tmp_path: Path) -> Iterator[Workspace]:
 
 
 def ladder(kwtui: Run, space: Workspace, *options: str) -> dict[str, object]:
-    done = kwtui("-w", space.root, "ladder", "--base", "tiny", "--limit", "6", "--json", *options)
+    done = kwtui(
+        "-w",
+        space.root,
+        "ladder",
+        "--base",
+        "tiny",
+        "--limit",
+        "6",
+        "--json",
+        *options,
+        timeout=PATIENCE,
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert isinstance(found, dict)
@@ -74,7 +87,9 @@ def test_seeds_are_trained_scored_together_and_said(kwtui: Run, space: Workspace
     assert lora["labeled_examples"] == 220
     assert lora["training_seconds"] > 0
     # Nothing is trained again, and the sentence under the table names the trainings.
-    done = kwtui("-w", space.root, "ladder", "--base", "tiny", "--limit", "6", *options)
+    done = kwtui(
+        "-w", space.root, "ladder", "--base", "tiny", "--limit", "6", *options, timeout=PATIENCE
+    )
     assert done.returncode == 0, done.stderr
     assert "over up to 2 trainings" in done.stdout
     assert len(_recipes(space)) == 2
@@ -141,12 +156,12 @@ def test_every_rung_is_trained_and_measured(space: Workspace) -> None:
 
 def test_a_search_gives_a_section_that_config_toml_takes(kwtui: Run, space: Workspace) -> None:
     options = ("ladder", "--strategies", "prompt", "--search", "230")
-    done = kwtui("-w", space.root, *options)
+    done = kwtui("-w", space.root, *options, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     assert "after 220 calls" in done.stderr
     if done.stdout:
         with space.config.open("a", encoding="utf-8") as file:
             file.write("\n" + done.stdout)
         assert "prompt-searched" in load(space.root).strategies
-    done = kwtui("-w", space.root, *options, "--json")
+    done = kwtui("-w", space.root, *options, "--json", timeout=PATIENCE)
     assert json.loads(done.stdout)["calls"] == 220

@@ -58,6 +58,7 @@ class ComparePane(Sending, Pane):
         self._view_wanted = "table"
         self._names = ("", "")
         self._filter: Wanted | None = None
+        self.elsewhere: tuple[str, ...] = ()
         self._waiting = 0
         self._doing = ""
         self._stamp = 0
@@ -160,15 +161,17 @@ class ComparePane(Sending, Pane):
 
     async def _read_result(self) -> None:
         found = await self.bench.work(self._load)
-        self.result, self.curve = found or (None, None)
+        self.result, self.curve, self.elsewhere = found or (None, None, ())
         self._stamp = self._mark()
         self._pick()
 
-    def _load(self) -> tuple[LadderResult | None, LearningCurve | None]:
-        from engines.evaluation.measured import read_curve, read_result
+    def _load(self) -> tuple[LadderResult | None, LearningCurve | None, tuple[str, ...]]:
+        from engines.evaluation.measured import measured_splits, read_curve, read_result
 
         space = self.bench.workspace
-        return read_result(space, self.split), read_curve(space, self.split)
+        result = read_result(space, self.split)
+        elsewhere = () if result is not None else tuple(measured_splits(space))
+        return result, read_curve(space, self.split), elsewhere
 
     def _mark(self) -> int:
         path = self.bench.workspace.reports / "ladder" / f"{self.split}.json"

@@ -21,7 +21,8 @@ from kwtui.widgets.span_editor import wrapped
 if TYPE_CHECKING:
     from engines.evaluation.results import LadderResult, RungResult
 
-_WIDE = 120
+# Widths from which on the table shows more of what a rung costs.
+_WIDE, _WIDEST = 120, 160
 
 
 class TableView(CompareView):
@@ -52,8 +53,7 @@ class TableView(CompareView):
 
     def changed(self) -> None:
         """Draw the result anew."""
-        wide = self.size.width >= _WIDE
-        self.table.set_columns(columns(wide))
+        self.table.set_columns(columns(self.size.width))
         self.table.reload(len(self.rows))
         # As many lines as there are rungs: the advice stands right under them.
         self.table.styles.height = min(len(self.rows) + 2, max(4, self.size.height * 2 // 3))
@@ -64,6 +64,9 @@ class TableView(CompareView):
         lines = self.query_one("#advice", Lines)
         result = self.pane.result
         told = [] if result is None else below(result, self.pane.looks, lines.size.width)
+        if result is None and self.pane.elsewhere:
+            said = _("Measured are: {splits}. s shows them.")
+            told = [Content(" " + said.format(splits=printable(", ".join(self.pane.elsewhere))))]
         lines.show(told)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -71,14 +74,14 @@ class TableView(CompareView):
         self.call_after_refresh(self.changed)
 
     def _fetch(self, offset: int, limit: int) -> Sequence[Sequence[Cell]]:
-        wide, pair = self.size.width >= _WIDE, self.pane.pair
+        width, pair = self.size.width, self.pane.pair
         found = []
         for row in self.rows[offset : offset + limit]:
             mark = " "
             if pair is not None:
                 mark = "1" if row.strategy == pair.first else mark
                 mark = "2" if row.strategy == pair.second else mark
-            found.append([Content.styled(mark, KEY), *cells(row, wide)])
+            found.append([Content.styled(mark, KEY), *cells(row, width)])
         return found
 
     @on(RecordTable.Selected, "#rungs")
@@ -105,23 +108,28 @@ class TableView(CompareView):
         await self.pane.write_report()
 
 
-def columns(wide: bool) -> list[Column]:
+def columns(width: int) -> list[Column]:
     """The columns; in a wide window what every rung cost as well."""
     found = [
         Column("", 1), Column(_("Strategy")), Column("F1", 5, True), Column("95 %", 11, True),
         Column(_("gain"), 6, True), Column("p", 6, True), Column(_("texts/s"), 8, True),
         Column(_("memory"), 8, True), Column(_("effort"), 6, True),
     ]  # fmt: skip
-    if wide:
+    if width >= _WIDE:
         found += [
-            Column(_("latency"), 9, True), Column(_("training"), 9, True),
-            Column(_("labeled"), 8, True), Column(_("tokens"), 7, True),
-            Column(_("seeds"), 6, True), Column(_("Model"), 16),
+            Column(_("latency"), 12, True), Column(_("training"), 8, True),
+            Column(_("labeled"), 8, True), Column(_("tokens"), 6, True),
+            Column(_("seeds"), 5, True), Column(_("Model"), 16),
+        ]  # fmt: skip
+    if width >= _WIDEST:
+        found += [
+            Column(_("new terms"), 9, True), Column(_("epochs"), 6, True),
+            Column(_("GPU hours"), 9, True),
         ]  # fmt: skip
     return found
 
 
-def cells(row: RungResult, wide: bool) -> list[Cell]:
+def cells(row: RungResult, width: int) -> list[Cell]:
     """The figures of a rung, "-" where there is none."""
     delta = row.delta
     real = delta is not None and delta.p_corrected < 0.05
@@ -137,14 +145,21 @@ def cells(row: RungResult, wide: bool) -> list[Cell]:
         size(row.gpu_peak_bytes or row.peak_bytes),
         "*" * row.effort,
     ]
-    if wide:
+    if width >= _WIDE:
         found += [
-            f"{row.latency_p50 * 1000:,.0f} ms",
+            f"{row.latency_p50 * 1000:,.0f}/{row.latency_p95 * 1000:,.0f} ms",
             duration(row.training_seconds) if row.training_seconds else "-",
             f"{row.labeled_examples:,}" if row.labeled_examples else "-",
             f"{row.prompt_tokens:,.0f}" if row.prompt_tokens else "-",
             str(row.seeds),
             printable(row.model) or "-",
+        ]
+    if width >= _WIDEST:
+        unseen = row.scores.unseen.rate if row.scores.unseen else None
+        found += [
+            "-" if unseen is None else f"{unseen:.3f}",
+            f"{row.epochs:g}" if row.epochs else "-",
+            f"{row.gpu_hours:.2f}" if row.gpu_hours else "-",
         ]
     return found
 
@@ -161,6 +176,11 @@ def below(result: LadderResult, looks: int, width: int) -> list[Content]:
         for number, row in enumerate(wrapped(shown, max(width - 4, 8))):
             lead = " - " if number == 0 else "   "
             lines.append(Content.assemble((lead, MUTED), (shown[row.start : row.end], style)))
+    notes = [f"{row.label or row.strategy}: {row.note}" for row in result.rows if row.note]
+    for note in map(printable, notes):
+        for number, row in enumerate(wrapped(note, max(width - 4, 8))):
+            lead = " - " if number == 0 else "   "
+            lines.append(Content.assemble((lead, MUTED), (note[row.start : row.end], MUTED)))
     count = ngettext_("{count} text of {split}", "{count} texts of {split}", result.texts)
     facts = [
         count.format(count=f"{result.texts:,}", split=result.split),

@@ -338,6 +338,21 @@ def test_missing_rungs_are_trained_only_after_asking(space: Workspace) -> None:
     assert not (space.reports / "ladder" / "ladder.log").exists()
 
 
+def test_without_a_result_on_dev_the_splits_that_have_one_are_named(space: Workspace) -> None:
+    fill(space)
+    (space.reports / "ladder" / "dev.json").unlink()
+
+    async def story(stage: Stage) -> None:
+        pane = await opened(stage)
+        await stage.until(lambda: "Measured are: test. s shows them." in stage.text)
+        await stage.press("s")
+        await stage.idle()
+        assert pane.split == "test"
+        assert "Measured are" not in stage.text
+
+    perform(story, space, (100, 30))
+
+
 def test_the_report_is_written_from_the_pane(space: Workspace) -> None:
     fill(space)
 

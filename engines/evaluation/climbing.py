@@ -99,19 +99,46 @@ def train_missing(
     off leaves its runs to the queue; the next one waits for them. Raises
     FailedError for a run that failed, and UserError as recipes and models raise it.
     """
+    waiting = enqueue_missing(space, settings, names, training, on_note=on_note, model=model)
+    wait_for(space, waiting, on_progress=on_progress, on_note=on_note)
+
+
+Waiting = list[tuple[Rung, RunFolder]]
+
+
+def enqueue_missing(
+    space: Workspace,
+    settings: Settings,
+    names: Sequence[str],
+    training: Training,
+    *,
+    on_note: Callable[[str], None] | None = None,
+    model: str = "",
+) -> Waiting:
+    """Put what `train_missing` trains into the queue, for `wait_for`."""
     say = on_note or (lambda _sentence: None)
-    waiting: list[tuple[Rung, RunFolder]] = []
+    waiting: Waiting = []
     for rung in missing(space, settings, names, training, model):
         if rung.strategy == TOKENIZER:
             _vocabulary(space, settings, training, say)
         folder = _known_run(space, rung) or _enqueue(space, settings, rung)
-        say(_("{strategy} is trained in the run {run}.").format(
-            strategy=rung.strategy, run=folder.path.name
-        ))  # fmt: skip
+        said = _("{strategy} is trained in the run {run}.")
+        say(said.format(strategy=rung.strategy, run=folder.path.name))
         waiting.append((rung, folder))
+    return waiting
+
+
+def wait_for(
+    space: Workspace,
+    waiting: Waiting,
+    *,
+    on_progress: Progress | None = None,
+    on_note: Callable[[str], None] | None = None,
+) -> None:
+    """Until all of these runs have finished; raises as `train_missing`."""
     Queue(space.runs).wake()
     for rung, folder in waiting:
-        _wait(rung, folder, on_progress, say)
+        _wait(rung, folder, on_progress, on_note or (lambda _sentence: None))
 
 
 def missing(

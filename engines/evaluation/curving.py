@@ -11,7 +11,14 @@ from typing import Any
 
 from engines.corpus.store import Corpus
 from engines.evaluation.answering import answers
-from engines.evaluation.climbing import TRAINED, Training, taught, train_missing
+from engines.evaluation.climbing import (
+    TRAINED,
+    Training,
+    Waiting,
+    enqueue_missing,
+    taught,
+    wait_for,
+)
 from engines.evaluation.curve import SHARES, Curve, Point, fit_curve
 from engines.evaluation.keys import Ingredients, code_digest, texts_digest
 from engines.evaluation.measured import curve_file
@@ -134,6 +141,7 @@ def _trained(
     folder = space.reports / "ladder" / "curves" / "data"
     folder.mkdir(parents=True, exist_ok=True)
     todo: list[tuple[int, str]] = []
+    waiting: Waiting = []
     for size, repeat, examples in subsets:
         mark = labels_digest(examples)[:8]
         file = folder / f"{size}-{repeat}-{mark}.jsonl"
@@ -142,10 +150,9 @@ def _trained(
         model = f"{training.base}-{name}-curve-{size}-{repeat}-{mark}"
         own = {"name": model, "seed": SEED + repeat, "data": {"sources": [{"file": str(file)}]}}
         one = Training(training.base, 1, overlay(dict(training.changes), own), training.terms)
-        train_missing(
-            space, settings, [name], one, on_progress=on_progress, on_note=on_note, model=model
-        )
+        waiting += enqueue_missing(space, settings, [name], one, on_note=on_note, model=model)
         todo.append((size, model))
+    wait_for(space, waiting, on_progress=on_progress, on_note=on_note)
     opener, ingredients = Opener(settings, space), Ingredients(space, settings, texts)
     points = []
     for size, model in todo:

@@ -52,18 +52,20 @@ def sweep(
     """The ladder of a field's values; recipes' fields are trained in the queue."""
     from dataclasses import replace
 
-    from engines.evaluation.climbing import train_missing
+    from engines.evaluation.climbing import enqueue_missing, wait_for
     from engines.evaluation.ladder import run
     from engines.evaluation.sweeps import parse_sweep, trained_variants, with_variants
 
     asked = parse_sweep(said)
     if asked.of_recipe:
         settings, todo = trained_variants(settings, names, asked, training)
-        for _label, name, one, model in todo:
-            train_missing(
-                space, settings, [name], one,
-                on_progress=lines.update, on_note=lines.say, model=model,
-            )  # fmt: skip
+        # All of them are in the queue before the first is waited for.
+        waiting = [
+            run
+            for _label, name, one, model in todo
+            for run in enqueue_missing(space, settings, [name], one, on_note=lines.say, model=model)
+        ]
+        wait_for(space, waiting, on_progress=lines.update, on_note=lines.say)
         variants = [label for label, _name, _one, _model in todo]
     else:
         settings, variants = with_variants(settings, names, asked)

@@ -102,7 +102,10 @@ def _from_corpus(split: str, data: Data) -> list[Example]:
 
     path = Workspace(Path(data.workspace)).corpus_path
     if not path.is_file():
-        message = _("The workspace {path} has no labeled texts yet: `kwtui data import FILE`.")
+        message = _(
+            "The workspace {path} has no labeled texts yet: `kwtui data import FILE` brings texts, "
+            "F4 labels them."
+        )
         raise UserError(message.format(path=data.workspace))
     with Corpus.open(path, readonly=True) as corpus:
         return [example for example in corpus.examples(split) if example.labeled]

@@ -46,7 +46,12 @@ class ErrorsView(CompareView):
 
     def compose(self) -> ComposeResult:
         """The groups; what to do about the chosen one."""
-        yield RecordTable([], self._fetch, id="groups", empty=_("Nothing is compared yet."))
+        keys = self.bench.key_names("compare.leave", "compare.run")
+        empty = _(
+            "Nothing is compared yet.\n"
+            "{leave} goes to the table, {run} runs the ladder there; `kwtui ladder` too."
+        ).format(leave=keys[0], run=keys[1])
+        yield RecordTable([], self._fetch, id="groups", empty=empty)
         yield Lines(id="group-about")
 
     @property

@@ -107,9 +107,14 @@ def intervals(rows: Sequence[RungResult], width: int, *, plain: bool = False) ->
         gap = " " * (left - name.cell_length - 1)
         found.append(Content.assemble(" ", name, gap, bar, f" {row.scores.f1:.3f}"))
     if not rows:
-        return [Content.styled(" " + _("No ladder has been run yet."), MUTED)]
+        return [_unmeasured()]
     ruler = "0" + " " * (room // 2 - 3) + "0.5" + " " * (room - room // 2 - 2) + "1"
     return [*found, Content.styled(" " * left + ruler[: room + 1], MUTED)]
+
+
+def _unmeasured() -> Content:
+    sentence = _("No ladder has been run yet: `kwtui ladder`, or r in the table.")
+    return Content.styled(" " + sentence, MUTED)
 
 
 def _at(value: float, room: int) -> int:
@@ -122,7 +127,7 @@ def costs(
     """A point a rung: F1 upwards, seconds a text to the right, each tenfold the same distance."""
     known = [(row, 1 / row.texts_per_second) for row in rows if row.texts_per_second > 0]
     if not known:
-        return [Content.styled(" " + _("No ladder has been run yet."), MUTED)]
+        return [_unmeasured()]
     legends = _legends([row for row, _seconds in known], width)
     logs = [math.log10(seconds) for _row, seconds in known]
     first, last = math.floor(min(logs)), max(math.ceil(max(logs)), math.floor(min(logs)) + 1)
@@ -172,7 +177,7 @@ def mistakes(opened: Opened | None, width: int, *, plain: bool = False) -> list[
     from engines.evaluation.sending import group_names
 
     if opened is None:
-        return [Content.styled(" " + _("Nothing is compared yet."), MUTED)]
+        return [_unmeasured()]
     names, summary = group_names(), opened.summary
     most = max((g.count for g in (*summary.groups_first, *summary.groups_second)), default=0)
     left = max(Content(name).cell_length for name in names.values()) + 2

@@ -47,7 +47,12 @@ class TextsView(CompareView):
         """The filter, the texts, the chosen one, what its colours mean."""
         columns = [Column(_("Verdict"), 11), Column(_("Wrong"), 7, True), Column(_("Text"))]
         yield Lines(id="compare-wanted", classes="line")
-        yield RecordTable(columns, self._fetch, id="compared", empty=_("No text passes."))
+        keys = self.bench.key_names("compare.verdict", "compare.leave", "compare.run")
+        empty = _(
+            "No text passes: {verdict} shows others.\n"
+            "Nothing measured yet? {leave}, then {run} runs the ladder; `kwtui ladder` too."
+        ).format(verdict=keys[0], leave=keys[1], run=keys[2])
+        yield RecordTable(columns, self._fetch, id="compared", empty=empty)
         yield Lines(id="compare-text")
         yield Lines(id="compare-legend", classes="line")
 

@@ -105,7 +105,7 @@ class DatasetPane(Pane):
         self.app.call_from_thread(self.bench.warn, sentence)
 
     def _without_corpus(self) -> None:
-        sentence = _("The corpus has no texts yet: `kwtui data import FILE` adds some.")
+        sentence = _("The corpus has no texts yet: `kwtui data import FILE` adds some; then F4.")
         self.query_one("#head", Lines).show([Content(" " + sentence)])
 
     async def _beat(self) -> None:

@@ -47,7 +47,11 @@ class ExtractPane(WorkingPane):
         )
         with VerticalScroll(id="details", classes="box"):
             yield Static("", id="details-text")
-        table = RecordTable(columns(), self._fetch, id="found", empty=_("Nothing extracted yet."))
+        empty = _(
+            "Nothing extracted yet.\n"
+            "{run} extracts the text above; `kwtui extract FILE` a whole file."
+        )
+        table = RecordTable(columns(), self._fetch, id="found", empty=empty.format(run=keys[0]))
         table.add_class("box")
         yield table
 

@@ -47,9 +47,15 @@ class CandidatesView(GlossaryView):
             Column(_("Word"), 18), Column(_("Texts"), 6, right=True), Column(_("Found by"), 14),
             Column(_("Text")),
         ]  # fmt: skip
-        empty = _("Nothing is missing that stands in two texts or more.")
-        yield RecordTable(columns, self._fetch, id="candidates", empty=empty)
+        yield RecordTable(columns, self._fetch, id="candidates", empty=self._empty())
         yield Lines(id="candidate-about")
+
+    def _empty(self) -> str:
+        words = _(
+            "Nothing is missing that stands in two texts or more.\n"
+            "More texts: `kwtui data import FILE`; then {again} looks again."
+        )
+        return words.format(again=self.bench.key_names("glossary.search")[0])
 
     @property
     def table(self) -> RecordTable:

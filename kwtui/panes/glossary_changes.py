@@ -44,7 +44,12 @@ class ChangesView(GlossaryView):
             Column("+", 6, right=True), Column("~", 6, right=True), Column("-", 6, right=True),
             Column(_("Reason")),
         ]  # fmt: skip
-        yield RecordTable(columns, self._fetch, id="changes", empty=_("Nothing was changed yet."))
+        keys = self.bench.key_names("glossary.next-view", "glossary.add")
+        empty = _(
+            "Nothing was changed yet.\n"
+            "{view} goes to the terms, where {add} adds one; `kwtui glossary add TERM` too."
+        ).format(view=keys[0], add=keys[1])
+        yield RecordTable(columns, self._fetch, id="changes", empty=empty)
         yield Lines(id="change-about")
 
     @property

@@ -189,7 +189,10 @@ class TermsView(TypedAhead, CellEditing, FormActions, ManyActions, ChoiceActions
         keys = self.bench.key_names("glossary.add", "glossary.import", "glossary.next-view")
         if self.wanted != View():
             return _("No term passes the filter.")
-        sentence = _("No terms yet: {add} adds one, {bring} imports, {view} looks in the corpus.")
+        sentence = _(
+            "No terms yet: {add} adds one, {bring} imports, {view} looks in the corpus.\n"
+            "From a command: `kwtui glossary import FILE`."
+        )
         return sentence.format(add=keys[0], bring=keys[1], view=keys[2])
 
     def on_resize(self, event: events.Resize) -> None:

@@ -148,7 +148,9 @@ class ModelsPane(WorkingPane):
 
     def draw_progress(self) -> None:
         """The first line: what is being done, else where the models lie."""
-        home = _("Exports lie in {path}").format(path=f"{self.bench.workspace.models.name}/")
+        home = _("Exports lie in {path}; `kwtui models add FOLDER` adds a model").format(
+            path=f"{self.bench.workspace.models.name}/"
+        )
         line = self.job.line or home
         self.query_one("#models-head", Lines).show([Content.assemble(" ", (line, MUTED))])
 

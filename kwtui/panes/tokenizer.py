@@ -51,7 +51,7 @@ class TokenizerPane(WorkingPane):
             figures = RecordTable(figure_columns(()), self._fetch_figures, id="token-figures")
             figures.add_class("box")
             yield figures
-            empty = _("Nothing measured yet: {key} measures.").format(
+            empty = _("Nothing measured yet: {key} measures.\n`kwtui tokenizer audit` too.").format(
                 key=self.bench.key_names("tokenizer.measure")[0]
             )
             terms = RecordTable(term_columns(1), self._fetch, id="token-terms", empty=empty)

@@ -177,8 +177,8 @@ class RecordTable(ScrollView, can_focus=True):
             return self._strip(header, self._style("record-table--header"), width)
         index = self.scroll_offset.y + y - 1
         if index >= self._count:
-            words = self._empty if y == 1 and not self._count else ""
-            return self._strip_text(" " + words, width)
+            words = self._empty.split("\n")[y - 1 : y] if not self._count else []
+            return self._strip_text(" " + "".join(words), width)
         name = "record-table--even" if index % 2 == 0 else ""
         if index == self._cursor:
             name = "record-table--cursor" if self.has_focus else "record-table--cursor-away"

@@ -217,7 +217,7 @@ def _usual(models: Choice, choice: Choice | None) -> str:
     """Rule 2: the usual recommendation beside the measured one, and whether they differ."""
     names, rung = rung_names(), models.row.rung
     if choice is not None and choice.row.rung == CONTROL:
-        verdict = _("Measured here: a control does, so the two differ.")
+        verdict = _("Measured here: a control suffices, so the two differ.")
     elif rung == RAG:
         verdict = _("Measured here: the same.")
     elif rung < RAG:

@@ -100,7 +100,7 @@ def _body(data: ReportData) -> list[str]:
     if result.advice:
         found += [_h(_("Advice")), _list(result.advice)]
     found += [_h(_("Strategies")), _ladder(data)]
-    notes = [f"{row.label or row.strategy}: {row.note}" for row in result.rows if row.note]
+    notes = result.notes()
     found += [_list(notes, "soft")] if notes else []
     found += [
         *_plots(data),

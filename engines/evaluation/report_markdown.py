@@ -35,7 +35,7 @@ def document(data: ReportData) -> str:
     found += [_section(_("Strategies")), markdown(result), _md(caption(result))]
     if data.curve is not None:
         found.append(_md(data.curve.words))
-    notes = [f"{row.label or row.strategy}: {row.note}" for row in result.rows if row.note]
+    notes = result.notes()
     if notes:
         found.append(_list(notes))
     found += _detailed(data)

@@ -101,6 +101,14 @@ class LadderResult:
     split_uses: int = 0
     created: str = ""
 
+    def notes(self) -> list[str]:
+        """What is to be known of strategies, each sentence once after the names it is about."""
+        names: dict[str, list[str]] = {}
+        for row in self.rows:
+            if row.note:
+                names.setdefault(row.note, []).append(row.label or row.strategy)
+        return [f"{', '.join(about)}: {note}" for note, about in names.items()]
+
     def to_json(self) -> dict[str, Any]:
         """The fields as one object."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}

@@ -77,18 +77,18 @@ def row_of(space: Workspace, split: str, texts: Sequence[Example], one: Climbed)
 def _note(split: str, stands: Standing, lost: int) -> str:
     found = []
     if split == DEV and stands.method in ("lora", "qlora", "full", "tokenizer"):
-        chosen = _("Its best checkpoint was chosen on dev, so its F1 here is a little flattered.")
+        chosen = _("the best checkpoint was chosen on dev, so F1 here is a little flattered.")
         found.append(chosen)
     if lost:
         sentence = ngettext_(
-            "The server gave no answer about {count} text, which counts as empty; the next ladder "
+            "the server gave no answer about {count} text, which counts as empty; the next ladder "
             "asks again.",
-            "The server gave no answer about {count} texts, which count as empty; the next ladder "
+            "the server gave no answer about {count} texts, which count as empty; the next ladder "
             "asks again.",
             lost,
         )
         found.append(sentence.format(count=lost))
-    return " ".join(found)
+    return "; ".join(sentence.removesuffix(".") for sentence in found) + ("." if found else "")
 
 
 def quantile(seconds: Sequence[float], share: float) -> float:

@@ -331,7 +331,7 @@ def _notes(result: LadderResult) -> list[str]:
     notes.append(
         _("ms: one text asked alone; MiB: the highest of the process, with what earlier ones left.")
     )
-    notes += [f"{row.label or row.strategy}: {row.note}" for row in result.rows if row.note]
+    notes += result.notes()
     if result.test_uses:
         said = ngettext_(
             "The test split of this workspace has been scored {count} time.",

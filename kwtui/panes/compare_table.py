@@ -176,8 +176,7 @@ def below(result: LadderResult, looks: int, width: int) -> list[Content]:
         for number, row in enumerate(wrapped(shown, max(width - 4, 8))):
             lead = " - " if number == 0 else "   "
             lines.append(Content.assemble((lead, MUTED), (shown[row.start : row.end], style)))
-    notes = [f"{row.label or row.strategy}: {row.note}" for row in result.rows if row.note]
-    for note in map(printable, notes):
+    for note in map(printable, result.notes()):
         for number, row in enumerate(wrapped(note, max(width - 4, 8))):
             lead = " - " if number == 0 else "   "
             lines.append(Content.assemble((lead, MUTED), (note[row.start : row.end], MUTED)))

@@ -9,7 +9,7 @@ import pytest
 from engines.evaluation.advice import Facts, advise, choose
 from engines.evaluation.curve import Curve, Gain
 from engines.evaluation.metrics import Counts, Overlap, Scores, Share
-from engines.evaluation.results import Delta, RungResult
+from engines.evaluation.results import Delta, LadderResult, RungResult
 from engines.records import Example, ground
 
 
@@ -97,7 +97,7 @@ def test_the_usual_recommendation_stands_beside_the_measured_one() -> None:
     said(ROWS[:2], usual, "Measured here: the same")
     said(ROWS, usual, "Measured here: full fine-tuning pays, so the two differ")
     said(ROWS, usual, "Measured here: prompt suffices, so the two differ", p=0.5)
-    said([row("crf", 0, 0.95), *ROWS], usual, "Measured here: a control does, so the two differ")
+    said([row("crf", 0, 0.95), *ROWS], usual, "Measured here: a control suffices, so the two differ")
     # One rung alone says nothing about a recommendation.
     assert "usually" not in said(ROWS[:1])
 
@@ -187,3 +187,8 @@ def test_the_audit_is_told_until_a_tokenizer_rung_was_measured() -> None:
     assert audit not in found
     rows[1] = row("tokenizer", 5, 0.95, prompt_tokens=75.0)
     said(rows, "Tokens are a problem here", "50% fewer", "+5.0 points")
+
+
+def test_a_note_that_holds_for_several_strategies_is_said_once() -> None:
+    rows = (row("lora", 3, 0.6, note="a."), row("sft", 4, 0.9, note="a."), row("crf", 0, 0.5))
+    assert LadderResult("dev", 10, rows).notes() == ["lora, sft: a."]

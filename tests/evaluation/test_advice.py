@@ -97,7 +97,8 @@ def test_the_usual_recommendation_stands_beside_the_measured_one() -> None:
     said(ROWS[:2], usual, "Measured here: the same")
     said(ROWS, usual, "Measured here: full fine-tuning pays, so the two differ")
     said(ROWS, usual, "Measured here: prompt suffices, so the two differ", p=0.5)
-    said([row("crf", 0, 0.95), *ROWS], usual, "Measured here: a control suffices, so the two differ")
+    rows = [row("crf", 0, 0.95), *ROWS]
+    said(rows, usual, "Measured here: a control suffices, so the two differ")
     # One rung alone says nothing about a recommendation.
     assert "usually" not in said(ROWS[:1])
 

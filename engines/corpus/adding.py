@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from engines.corpus.bulk import Bulk
 from engines.corpus.changes import Added, Labeling
-from engines.corpus.core import Core, unique
+from engines.corpus.core import Core, standing, unique
 from engines.corpus.schema import ADJUDICATOR
 from engines.corpus.splits import HELD_OUT, document_key, fingerprint, group_key
 from engines.records import Example
@@ -48,6 +48,11 @@ class _Import:
     edge: str
     bulk: Bulk
     added: Added = field(default_factory=Added)
+
+
+# Digest, group and split of a text, whether it is synthetic, whether drafted.
+_Made = tuple[str, str, str, bool, bool]
+_Said = tuple[str, Labeling]
 
 
 class Adding(Core):
@@ -94,19 +99,20 @@ class Adding(Core):
         group = row[1] if row else _group(text, example, batch.source)
         wanted = example.split or batch.split
         split = self._join_split(group, wanted, synthetic or drafted, batch)
-        if row:
-            added.duplicates += 1
-            key = int(row[0])
+        said = _said(given, "synthetic" if synthetic else "import", batch)
+        if row is None:
+            self._add_text(example, (mark, group, split, synthetic, drafted), said, batch)
         else:
-            made = (mark, group, split, synthetic, drafted)
-            key = self._add_text(example, made, batch)
-        if example.labeled or given.status != "labeled":
-            self._add_labels(key, given, "synthetic" if synthetic else "import", batch)
+            added.duplicates += 1
+            if said is not None and not self._add_labels(int(row[0]), *said, batch):
+                return
+        if said is not None:
+            added.labeled += 1
+            added.ambiguous += given.places
+            added.ungrounded += len(said[1].ungrounded)
 
-    def _add_text(
-        self, example: Example, made: tuple[str, str, str, bool, bool], batch: _Import
-    ) -> int:
-        """Add a new text; `made`: digest, group, split, whether synthetic, whether drafted."""
+    def _add_text(self, example: Example, made: _Made, said: _Said | None, batch: _Import) -> None:
+        """Add a new text with what its record says of it, its labeling first of all."""
         mark, group, split, synthetic, drafted = made
         name = example.id or mark[:12]
         if self._db.execute("SELECT 1 FROM texts WHERE id = ?", (name,)).fetchone():
@@ -115,9 +121,14 @@ class Adding(Core):
         meta = {k: v for k, v in example.meta.items() if k != "ungrounded"}
         if meta.get(ORIGIN) in MADE:
             del meta[ORIGIN]
+        rows = []
+        if said is not None:
+            whose, one = said
+            rows = [(whose, one.status, one.origin, batch.event, len(one.keywords))]
         cursor = self._db.execute(
             "INSERT INTO texts (id, text, digest, grp, synthetic, drafted, source, meta, batch,"
-            " split, wants) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " split, status, chosen, keywords, labelers, wants)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 name,
                 example.text,
@@ -129,26 +140,22 @@ class Adding(Core):
                 json.dumps(meta, ensure_ascii=False, default=str) if meta else "{}",
                 batch.event,
                 split,
-                1 + (mark < batch.edge),
+                *standing(rows, mark < batch.edge),
             ),
         )
         batch.added.new += 1
-        return int(cursor.lastrowid or 0)
+        if said is not None:
+            self._put_new(int(cursor.lastrowid or 0), *said, batch.event)
 
-    def _add_labels(self, key: int, given: Given, origin: str, batch: _Import) -> None:
-        example, added = given.example, batch.added
-        annotator = given.annotator or batch.annotator
-        outside = tuple(example.meta.get("ungrounded", ()))
-        status = "adjudicated" if annotator == ADJUDICATOR else given.status
-        found = Labeling(status, origin, given.note, unique(example.keywords), outside)
+    def _add_labels(self, key: int, annotator: str, found: Labeling, batch: _Import) -> bool:
+        """Add labels to a text that was there; False where the annotator has said something."""
         stored = self._labeling(key, annotator)
         if stored is None:
             self._put(key, annotator, found, batch.event)
-            added.labeled += 1
-            added.ambiguous += given.places
-            added.ungrounded += len(outside)
-        elif {k.surface for k in stored.keywords} != {k.surface for k in found.keywords}:
-            added.conflicts += 1
+            return True
+        if {k.surface for k in stored.keywords} != {k.surface for k in found.keywords}:
+            batch.added.conflicts += 1
+        return False
 
     def _join_split(self, group: str, wanted: str, made: bool, batch: _Import) -> str:
         """The split of a group, `wanted` where it has none yet; counts one that it has already."""
@@ -165,6 +172,17 @@ class Adding(Core):
         known = str(row[0]) if row else ""
         batch.added.kept += bool(wanted) and known != wanted
         return known
+
+
+def _said(given: Given, origin: str, batch: _Import) -> _Said | None:
+    """What a record says of its text, and who says so; None when it says nothing."""
+    example = given.example
+    if not example.labeled and given.status == "labeled":
+        return None
+    annotator = given.annotator or batch.annotator
+    status = "adjudicated" if annotator == ADJUDICATOR else given.status
+    outside = tuple(example.meta.get("ungrounded", ()))
+    return annotator, Labeling(status, origin, given.note, unique(example.keywords), outside)
 
 
 def _group(text: str, example: Example, source: str) -> str:

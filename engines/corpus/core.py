@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,10 @@ from glossary.i18n import _
 
 DEFAULT_OVERLAP = 0.1
 _ROOMY_KB = 128 << 10
+_INSERT_LABELING = (
+    "INSERT INTO labelings (text_key, annotator, status, origin, note, ungrounded, confidence,"
+    " guideline, event) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 class Core:
@@ -163,35 +167,31 @@ class Core:
         if labeling is None:
             self._db.execute("DELETE FROM labelings WHERE text_key = ? AND annotator = ?", where)
         else:
-            outside = json.dumps(list(labeling.ungrounded), ensure_ascii=False)
             self._db.execute(
-                "INSERT INTO labelings (text_key, annotator, status, origin, note, ungrounded,"
-                " confidence, guideline, event) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (text_key, annotator) DO UPDATE SET"
+                f"{_INSERT_LABELING} ON CONFLICT (text_key, annotator) DO UPDATE SET"
                 " status = excluded.status, origin = excluded.origin, note = excluded.note,"
                 " ungrounded = excluded.ungrounded, confidence = excluded.confidence,"
                 " guideline = excluded.guideline, event = excluded.event",
-                (
-                    *where,
-                    labeling.status,
-                    labeling.origin,
-                    labeling.note,
-                    outside,
-                    labeling.confidence,
-                    labeling.guideline,
-                    event,
-                ),
+                _labeling_row(key, annotator, labeling, event),
             )
             self._db.execute("DELETE FROM labels WHERE text_key = ? AND annotator = ?", where)
-            self._db.executemany(
-                "INSERT INTO labels (text_key, annotator, start, end, surface, category,"
-                " canonical, term_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    (*where, k.start, k.end, k.surface, k.category, k.canonical, k.term_id)
-                    for k in labeling.keywords
-                ),
-            )
+            self._put_labels(key, annotator, labeling)
         self._settle(key)
+
+    def _put_new(self, key: int, annotator: str, labeling: Labeling, event: int) -> None:
+        """The first labeling of a text that was added with its standing."""
+        self._db.execute(_INSERT_LABELING, _labeling_row(key, annotator, labeling, event))
+        self._put_labels(key, annotator, labeling)
+
+    def _put_labels(self, key: int, annotator: str, labeling: Labeling) -> None:
+        self._db.executemany(
+            "INSERT INTO labels (text_key, annotator, start, end, surface, category,"
+            " canonical, term_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (key, annotator, k.start, k.end, k.surface, k.category, k.canonical, k.term_id)
+                for k in labeling.keywords
+            ),
+        )
 
     def _settle(self, key: int) -> None:
         """Bring the text's row level with its labelings."""
@@ -201,31 +201,13 @@ class Core:
             " FROM labelings m WHERE m.text_key = ? ORDER BY m.event DESC",
             (key,),
         ).fetchall()
-        said = [row for row in rows if row[1] != "draft"]
-        counting = [row for row in said if row[1] in ("labeled", "adjudicated")]
-        settled = any(row[1] == "adjudicated" for row in said)
-        chosen = next((r for r in counting if r[0] == ADJUDICATOR), next(iter(counting), None))
-        status = "adjudicated" if settled else next((r[1] for r in said or rows), "new")
-        labelers = sum(row[0] != ADJUDICATOR for row in said)
         drawn = self._db.execute(
             "SELECT digest < ? FROM texts WHERE key = ?", (self._edge(), key)
         ).fetchone()[0]
-        by_people = all(row[2] != "import" for row in said)
-        if not said:
-            wants = 1 + drawn
-        else:
-            wants = int(bool(drawn) and labelers == 1 and by_people and not settled)
         self._db.execute(
             "UPDATE texts SET status = ?, chosen = ?, keywords = ?, labelers = ?, wants = ?"
             " WHERE key = ?",
-            (
-                status,
-                chosen[0] if chosen else None,
-                chosen[4] if chosen else None,
-                labelers,
-                wants,
-                key,
-            ),
+            (*standing(rows, bool(drawn)), key),
         )
 
     @property
@@ -253,6 +235,36 @@ class Core:
             once = self._db.execute("SELECT key FROM texts WHERE labelers = 1").fetchall()
             for (key,) in once:
                 self._settle(key)
+
+
+def _labeling_row(key: int, annotator: str, one: Labeling, event: int) -> tuple[object, ...]:
+    outside = json.dumps(list(one.ungrounded), ensure_ascii=False) if one.ungrounded else "[]"
+    return (
+        *(key, annotator, one.status, one.origin, one.note, outside),
+        *(one.confidence, one.guideline, event),
+    )
+
+
+# Of a labeling: annotator, status, origin, event, number of keywords.
+Said = tuple[str, str, str, int, int]
+Standing = tuple[str, str | None, int | None, int, int]
+
+
+def standing(rows: Sequence[Said], drawn: bool) -> Standing:
+    """Status, whose labels count, how many, labelers, and how many more people are to label.
+
+    `rows`: the labelings of a text, the latest first. `drawn`: two people are to label it.
+    """
+    said = [row for row in rows if row[1] != "draft"]
+    counting = [row for row in said if row[1] in ("labeled", "adjudicated")]
+    settled = any(row[1] == "adjudicated" for row in said)
+    chosen = next((r for r in counting if r[0] == ADJUDICATOR), next(iter(counting), None))
+    status = "adjudicated" if settled else next((r[1] for r in said or rows), "new")
+    labelers = sum(row[0] != ADJUDICATOR for row in said)
+    by_people = all(row[2] != "import" for row in said)
+    wants = int(drawn and labelers == 1 and by_people and not settled) if said else 1 + drawn
+    whose, count = (chosen[0], chosen[4]) if chosen else (None, None)
+    return status, whose, count, labelers, wants
 
 
 def unique(keywords: Iterable[Keyword]) -> tuple[Keyword, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from engines.children import python_environment
 from engines.corpus import bulk, duplicates, splitting
 from engines.corpus.splits import DEFAULT_SHARES, assign
-from engines.corpus.store import Corpus
+from engines.corpus.store import Corpus, Given
 from engines.records import Example, Keyword
 
 ROOT = Path(__file__).parents[2]
@@ -154,3 +155,23 @@ def test_what_is_put_aside_stands_in_the_schema(tmp_path: Path) -> None:
         corpus.add(some(10))
         assert len(bulk.put_aside(corpus.db)) == len(bulk.ASIDE)
         assert corpus.splits() == {"": 10}
+
+
+def test_a_text_comes_in_with_the_standing_that_its_labelings_give_it(tmp_path: Path) -> None:
+    cases = [
+        (status, annotator, origin)
+        for status in ("labeled", "skipped", "flagged", "draft")
+        for annotator in ("import", "ann", "adjudicated")
+        for origin in ({}, {"origin": "synthetic"}, {"origin": "draft"})
+    ]
+    with Corpus.open(tmp_path / "corpus.sqlite", create=True) as corpus:
+        corpus.use_overlap(0.5)
+        for number, (status, annotator, origin) in enumerate(cases * 3):
+            example = some(1, number * 3)[0]
+            marked = replace(example, meta=dict(origin))
+            corpus.add([Given(marked, annotator, status)])
+        before = rows(corpus)
+        for (key,) in corpus.db.execute("SELECT key FROM texts").fetchall():
+            corpus._settle(key)
+        assert rows(corpus) == before
+        assert {0, 1, 2} == {n for (n,) in corpus.db.execute("SELECT DISTINCT wants FROM texts")}

@@ -156,6 +156,7 @@ def _compare() -> dict[str, str]:
         "compare.figure": _("shows another figure"),
         "compare.split": _("goes to the next split that was measured"),
         "compare.swap": _("compares the other way round"),
+        "compare.advice": _("shows the problems of the gold and the advice in full"),
         "compare.run": _("measures the strategies in the background"),
         "compare.missing": _("trains the rungs that are missing, after asking, and measures"),
         "compare.report": _("writes the report of this result"),

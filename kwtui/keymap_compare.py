@@ -19,9 +19,10 @@ def compare() -> tuple[Action, ...]:
         ("figure", ("f",), _("Figure"), True),
         ("split", ("s",), _("Dev or test"), True),
         ("swap", ("x",), _("Swap"), True),
+        ("advice", ("a",), _("Advice"), True),
         ("run", ("r", "ctrl+r"), _("Run the ladder"), True),
         ("missing", ("m",), _("Train missing"), True),
-        ("report", ("w",), _("Write report"), True),
+        ("report", ("w",), _("Report"), True),
         ("previous-view", ("shift+tab",), _("Previous view"), False),
         ("leave", ("escape",), _("All texts, or the table"), False),
     )

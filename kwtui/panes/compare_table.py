@@ -67,6 +67,11 @@ class TableView(CompareView):
         if result is None and self.pane.elsewhere:
             said = _("Measured are: {splits}. s shows them.")
             told = [Content(" " + said.format(splits=printable(", ".join(self.pane.elsewhere))))]
+        room = lines.size.height
+        if 0 < room < len(told):
+            key = self.bench.key_names("compare.advice")[0]
+            more = _("{key} shows all of it").format(key=key)
+            told = [*told[: room - 1], Content.styled(f" … {more}", MUTED)]
         lines.show(told)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -98,6 +103,16 @@ class TableView(CompareView):
     async def action_run(self) -> None:
         """Measure the strategies in the background."""
         await self.pane.run_ladder()
+
+    async def action_advice(self) -> None:
+        """All that stands under the table, on a page of its own."""
+        from kwtui.widgets.dialogs import HelpScreen
+
+        result = self.pane.result
+        if result is not None:
+            said = [*result.gold_problems, *result.advice, *result.notes()]
+            title = _("Advice for {split}").format(split=printable(result.split))
+            self.app.push_screen(HelpScreen(title, "\n\n".join(map(printable, said)), ()))
 
     async def action_missing(self) -> None:
         """Train the rungs that are missing, then measure."""

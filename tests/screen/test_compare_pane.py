@@ -377,3 +377,22 @@ def test_a_play_in_both_languages(kwtui, space: Workspace, language: str, tmp_pa
     assert "파스" in svg
     with Corpus.open(space.corpus_path, readonly=True) as corpus:
         assert [one.surface for one in proposals(corpus)] == ["타이레놀"]
+
+
+def test_advice_that_does_not_fit_is_read_on_a_page_of_its_own(space: Workspace) -> None:
+    fill(space)
+    path = space.reports / "ladder" / "dev.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["advice"] = [f"Sentence {number} of many." for number in range(30)]
+    path.write_text(json.dumps(values), encoding="utf-8")
+
+    async def story(stage: Stage) -> None:
+        await opened(stage)
+        await stage.until(lambda: "a shows all of it" in stage.text)
+        assert "Sentence 29" not in stage.text
+        await stage.press("a", "end")
+        await stage.until(lambda: "Sentence 29" in stage.text)
+        await stage.press("escape")
+        await stage.until(lambda: "Sentence 29" not in stage.text)
+
+    perform(story, space, (80, 24))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,7 +73,6 @@ def import_(
     """
     from engines.corpus.formats import open_records
     from engines.corpus.store import Corpus
-    from kwtui.progress import Progress
 
     path = context.need_workspace().corpus_path
     items = open_records(
@@ -89,7 +89,7 @@ def import_(
     given = _not_none(file, usable)
     source = "" if file == STDIN else Path(file).name
     with Corpus.open(path, create=True, on_note=say) as corpus:
-        with Progress() as usable.bar:
+        with _watched(usable):
             added = corpus.add(
                 given, split=split, annotator=annotator, source=source, synthetic=synthetic
             )
@@ -136,6 +136,20 @@ class _Usable:
         if self.bar is not None:
             self.bar.clear()
         say(bad.sentence(self.file))
+
+
+@contextmanager
+def _watched(usable: _Usable) -> Iterator[None]:
+    """A line of progress; an interrupt is said to have changed nothing."""
+    from kwtui.failures import INTERRUPTED
+    from kwtui.progress import Progress
+
+    try:
+        with Progress() as usable.bar:
+            yield
+    except KeyboardInterrupt:
+        say(_("Interrupted: nothing was imported."))
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _not_none(file: str, usable: _Usable) -> Iterator[Given]:

@@ -1,8 +1,7 @@
 """The searchable state of a glossary: a LanceDB table that follows the journal.
 
 Everything in it can be rebuilt from the journal. `level.json` beside the table says up to which
-position of which journal it goes; it is written after the table, so that what a killed process
-left is done again, to the same end.
+position of which journal it goes; it is written last, so that what was killed is done again.
 """
 
 from __future__ import annotations
@@ -133,10 +132,10 @@ class TermIndex:
     def tag(self, position: int) -> None:
         """Keep the table's present version for ever, under a name for `position`."""
         with storage(self.path):
-            name, table = f"position-{position}", self.table
-            table.checkout_latest()
-            if name not in table.tags.list():
-                table.tags.create(name, table.version)
+            name = f"position-{position}"
+            self.table.checkout_latest()
+            if name not in self.table.tags.list():
+                self.table.tags.create(name, self.table.version)
 
     def untag(self, position: int) -> None:
         """Let go of the version that `tag` kept."""
@@ -175,18 +174,20 @@ class TermIndex:
         return True
 
     def _follow(self, keep: timedelta) -> None:
-        """With the lock held: apply what the journal has and the table has not, until none is."""
+        """With the lock held: apply what the journal has and the table has not, until none is.
+
+        The level is written last: what was killed before the index stood is done again.
+        """
         with storage(self.path):
-            while True:
-                level, position = self._read_level(), self._journal.position
-                if level.position == position and level.identity == self._journal.identity:
-                    break
+            level, identity = self._read_level(), self._journal.identity
+            while (level.position, level.identity) != (self._journal.position, identity):
+                position = self._journal.position
                 self._apply(level, position)
-                self._write_level(position)
-            # The changes are there; a full disk then only leaves the index behind.
+                level = Level(identity, position, self.table.version)
+            # The changes are there; a full disk only leaves the index behind.
             with suppress(FailedError), storage(self.path):
                 self._index(keep)
-                self._write_level(position)
+            self._write_level(level.position)
         self._level = self._read_level()
 
     def _apply(self, level: Level, position: int) -> None:

@@ -193,3 +193,20 @@ def test_a_read_only_glossary_is_read_and_refuses_writes(folder: Path, tmp_path:
             Glossary.open(mount / "other.lance", create=True)
     finally:
         subprocess.run(["umount", str(mount)], check=True)
+
+
+def test_a_kill_before_the_index_stands_is_made_good(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(*_arguments: object) -> None:
+        raise Killed
+
+    with Glossary.open(folder, create=True) as glossary, monkeypatch.context() as patched:
+        patched.setattr("glossary.index.TermIndex._index", kill)
+        with pytest.raises(Killed):
+            glossary.upsert([Term("", "두통")], author="kim")
+    with Glossary.open(folder) as glossary:
+        assert [term.canonical for term, _score in glossary.ngram_search("두통", 9)] == ["두통"]

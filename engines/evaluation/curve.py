@@ -28,10 +28,14 @@ _Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One training: labeled texts learnt from, and its F1."""
+    """One training: labeled texts learnt from, and its F1.
+
+    `made`: how many of the texts a machine wrote or labeled first.
+    """
 
     examples: int
     f1: float
+    made: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +86,15 @@ class Curve:
     def to_json(self) -> dict[str, Any]:
         """The curve as the report and the compare pane read it."""
         by_size: dict[int, list[float]] = {}
+        made: dict[int, list[int]] = {}
         for point in self.points:
             by_size.setdefault(point.examples, []).append(point.f1)
+            made.setdefault(point.examples, []).append(point.made)
         points = [
-            {"examples": n, "f1": sum(f) / len(f), "low": min(f), "high": max(f), "runs": len(f)}
+            {
+                **{"examples": n, "made": round(sum(made[n]) / len(made[n]))},
+                **{"f1": sum(f) / len(f), "low": min(f), "high": max(f), "runs": len(f)},
+            }
             for n, f in sorted(by_size.items())
         ]
         return {

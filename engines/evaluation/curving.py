@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from engines.corpus.adding import MADE, ORIGIN
 from engines.corpus.store import Corpus
 from engines.evaluation.answering import answers
 from engines.evaluation.climbing import (
@@ -94,6 +95,11 @@ def _subsets(labels: Sequence[Example], repeats: int, *, whole_once: bool) -> It
             yield size, repeat, drawn if share < 1 else list(labels)
 
 
+def made(examples: Sequence[Example]) -> int:
+    """How many of the texts a machine wrote or labeled first: they are counted apart."""
+    return sum(example.meta.get(ORIGIN) in MADE for example in examples)
+
+
 def _tagged(
     space: Workspace,
     texts: Sequence[Example],
@@ -113,7 +119,7 @@ def _tagged(
             known[key] = score(texts, list(model.extract(texts))).f1
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(path, json.dumps(known))
-        points.append(Point(size, float(known[key])))
+        points.append(Point(size, float(known[key]), made(examples)))
         if on_progress is not None:
             on_progress("crf", number, len(subsets))
     return points
@@ -140,7 +146,7 @@ def _trained(
     """A run in the queue for each subset, then its answers."""
     folder = space.reports / "ladder" / "curves" / "data"
     folder.mkdir(parents=True, exist_ok=True)
-    todo: list[tuple[int, str]] = []
+    todo: list[tuple[int, int, str]] = []
     waiting: Waiting = []
     for size, repeat, examples in subsets:
         mark = labels_digest(examples)[:8]
@@ -151,17 +157,17 @@ def _trained(
         own = {"name": model, "seed": SEED + repeat, "data": {"sources": [{"file": str(file)}]}}
         one = Training(training.base, 1, overlay(dict(training.changes), own), training.terms)
         waiting += enqueue_missing(space, settings, [name], one, on_note=on_note, model=model)
-        todo.append((size, model))
+        todo.append((size, made(examples), model))
     wait_for(space, waiting, on_progress=on_progress, on_note=on_note)
     opener, ingredients = Opener(settings, space), Ingredients(space, settings, texts)
     points = []
-    for size, model in todo:
+    for size, by_machine, model in todo:
         strategy = taught(settings, name, training.base).model_copy(update={"model": model})
         known = {**settings.strategies, name: strategy}
         opener.use(settings.model_copy(update={"strategies": known}))
         found = answers(
             space, opener, ingredients, name, strategy, texts, timed=False, on_progress=on_progress
         )
-        points.append(Point(size, score(texts, found.predictions).f1))
+        points.append(Point(size, score(texts, found.predictions).f1, by_machine))
         opener.drop_models()
     return points

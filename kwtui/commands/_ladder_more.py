@@ -78,10 +78,13 @@ def sweep(
 def curve_lines(curve: Curve) -> list[str]:
     """The points, the fitted curve at a few sizes, and what more labels would bring."""
     found = curve.to_json()
-    rows = [[_("labeled"), "F1", _("from"), _("to"), _("trainings")]]
+    apart = any(point["made"] for point in found["points"])
+    of_them = [_("of them by machine")] if apart else []
+    rows = [[_("labeled"), *of_them, "F1", _("from"), _("to"), _("trainings")]]
     for point in found["points"]:
         cells = [f"{point[name]:.3f}" for name in ("f1", "low", "high")]
-        rows.append([f"{point['examples']:,}", *cells, str(point["runs"])])
+        made = [f"{point['made']:,}"] if apart else []
+        rows.append([f"{point['examples']:,}", *made, *cells, str(point["runs"])])
     return [*table(rows), "", curve.sentence()]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from engines.evaluation.curve import Point, fit_curve
+from engines.evaluation.curving import made
 from engines.evaluation.metrics import Counts
 from engines.evaluation.significance import (
     f1_difference,
@@ -13,6 +14,8 @@ from engines.evaluation.significance import (
     seeded_difference,
     seeded_interval,
 )
+from engines.records import Example
+from kwtui.commands._ladder_more import curve_lines
 
 SIMULATIONS = 1000
 TEXTS = 120
@@ -93,3 +96,19 @@ def test_a_flat_curve_promises_nothing() -> None:
     assert abs(curve.gains[0].gain) < 0.01
     with pytest.raises(ValueError, match="three sizes"):
         fit_curve("crf", points[:2])
+
+
+def test_texts_that_a_machine_made_are_counted_apart() -> None:
+    origins = ["", "draft", "synthetic", "", "draft"]
+    texts = [Example(str(n), "글", meta={"origin": o} if o else {}) for n, o in enumerate(origins)]
+    assert [made(texts[:n]) for n in range(6)] == [0, 0, 1, 2, 2, 3]
+    points = [Point(n, 0.5 + n / 1000, n // 4) for n in (100, 200, 400) for _repeat in range(2)]
+    shown = curve_lines(fit_curve("crf", points))
+    assert "of them by machine" in shown[0]
+    assert [line.split()[:2] for line in shown[1:4]] == [
+        ["100", "25"],
+        ["200", "50"],
+        ["400", "100"],
+    ]
+    nobody = curve_lines(fit_curve("crf", [Point(p.examples, p.f1) for p in points]))
+    assert "by machine" not in nobody[0]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from transformers import Trainer, TrainerCallback
 
 from engines.events import EventLog
+from engines.training.scoring import Scorer
+from engines.training.stopping import agreed
 
 
 class WeightedTrainer(Trainer):
@@ -25,15 +27,14 @@ class WeightedTrainer(Trainer):
         """Cross entropy of each next token times its weight, divided by the sum of weights.
 
         Only positions that weigh something go through the output matrix: with a loss on the
-        answer alone that is a small part of them.
+        answer alone that is a small part of them. Padding stands on the right and weighs nothing,
+        so causal attention hides it already, and the faster attention without a mask serves.
         """
         ids, weights = inputs["input_ids"], inputs["weights"][:, 1:]
         chosen = weights > 0
         with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.args.bf16):
             decoder = model.get_decoder()
-            outputs = decoder(
-                input_ids=ids, attention_mask=inputs["attention_mask"], use_cache=False
-            )
+            outputs = decoder(input_ids=ids, use_cache=False)
             logits = model.get_output_embeddings()(outputs.last_hidden_state[:, :-1][chosen])
         losses = torch.nn.functional.cross_entropy(
             logits.float(), ids[:, 1:][chosen], reduction="none"
@@ -124,29 +125,47 @@ class CadenceCallback(TrainerCallback):
         """Save, and stop when `patience` judgements were no better than the best before."""
         control.should_save = True
         scores = [entry["eval_f1"] for entry in state.log_history if "eval_f1" in entry]
-        if self.patience and len(scores) > self.patience:
-            best = max(scores[: -self.patience])
-            if max(scores[-self.patience :]) <= best:
-                control.should_training_stop = True
+        if stands_still(scores, self.patience):
+            control.should_training_stop = True
 
 
 class ScoringCallback(TrainerCallback):
     """Saves at the cadence of the evaluations, for a process that judges what is saved.
 
-    `poll` hands on the verdicts that have come; called in the first process alone.
+    `scorer` hands on the verdicts that have come; it is there in the first process alone, and what
+    it says of `patience` is agreed by all. The verdicts come late: so does the end.
     """
 
-    def __init__(self, every: int, poll: Callable[[], None] | None) -> None:
+    def __init__(self, every: int, patience: int, scorer: Scorer | None) -> None:
         self.every = every
-        self._poll = poll
+        self.patience = patience
+        self._scorer = scorer
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Set the flag to save."""
+        """Set the flag to save, and to stop when the judgements stand still."""
         due = self.every > 0 and state.global_step % self.every == 0
         if due or state.global_step >= state.max_steps:
             control.should_save = True
+        if self.patience and self.every and agreed(self._enough()):
+            control.should_save = True
+            control.should_training_stop = True
+
+    def _enough(self) -> bool:
+        """Whether those at the cadence stand still; what else was saved is judged, not counted."""
+        if self._scorer is None:
+            return False
+        self._scorer.poll()
+        scores = sorted(self._scorer.scores.items())
+        return stands_still([f1 for step, f1 in scores if step % self.every == 0], self.patience)
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Hear what was judged."""
-        if self._poll is not None:
-            self._poll()
+        if self._scorer is not None:
+            self._scorer.poll()
+
+
+def stands_still(scores: Sequence[float], patience: int) -> bool:
+    """Whether the last `patience` scores are no better than the best before; never for 0."""
+    if not patience or len(scores) <= patience:
+        return False
+    return max(scores[-patience:]) <= max(scores[:-patience])

@@ -52,7 +52,7 @@ def fit(
     separate = judge is not None and (sharded(recipe) or recipe.evaluation.separate)
     if separate:
         judge = None  # spread weights answer nothing in place
-        scorer = Scorer(run.folder.path, run.scored) if is_first() else None
+        scorer = Scorer(run.folder, run.scored) if is_first() else None
     add_answer_loss(base)
     how = recipe.optimisation
     if how.packing and not packing_keeps_apart(base):
@@ -84,8 +84,8 @@ def fit(
     if judge is not None:
         callbacks.append(CadenceCallback(_cadence(recipe, plan), recipe.evaluation.patience))
     if separate:
-        poll = scorer.poll if scorer is not None else None
-        callbacks.append(ScoringCallback(_cadence(recipe, plan), poll))
+        patience = recipe.evaluation.patience
+        callbacks.append(ScoringCallback(_cadence(recipe, plan), patience, scorer))
     board = recipe.saving.tensorboard
     callbacks.append(MonitorCallback(run.folder.path, run.events, board=board))
     tell_work(run, base, data, plan, shared=course.share_heads)

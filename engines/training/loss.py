@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,20 @@ def _answer_loss(
     hidden = outputs.last_hidden_state[:, :-1][chosen]
     total = _cross_entropy(model, hidden, targets[chosen])
     return {"total": total, "tokens": chosen.sum()}
+
+
+def mean_answer_loss(model: Any, batches: Iterable[dict[str, torch.Tensor]]) -> float:
+    """Mean cross entropy over the answers' tokens of all batches (natural log), nothing learnt.
+
+    `model` is a causal language model in the mode in which it is to be judged.
+    """
+    total = tokens = 0.0
+    with torch.no_grad():
+        for batch in batches:
+            found = _answer_loss(model, **batch)
+            total += float(found["total"])
+            tokens += float(found["tokens"])
+    return total / max(1.0, tokens)
 
 
 def _after_head(

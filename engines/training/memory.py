@@ -2,8 +2,9 @@
 
 Weights: bytes of their type; NF4 with double quantisation 0.5 + 1/64 + 4/(64*256) bytes a weight
 (Dettmers et al. 2023, arXiv:2305.14314, section 3), embeddings and norms unpacked. Optimizer: AdamW
-8 bytes a trained weight, 8-bit 2 (Dettmers et al. 2022, arXiv:2110.02861). Trained weights and
-gradients are float32 (Micikevicius et al. 2018, arXiv:1710.03740: 16 bytes a weight in all).
+8 bytes a trained weight, 8-bit 2 (Dettmers et al. 2022, arXiv:2110.02861), but 8 of embeddings,
+whose states transformers keeps in float32. Trained weights and gradients are float32
+(Micikevicius et al. 2018, arXiv:1710.03740: 16 bytes a weight in all).
 
 Activations are counted as what autograd keeps for the backward pass, tensor by tensor, in the
 manner of Korthikanti et al. 2022 (arXiv:2205.05198) for the modules of transformers 5: RMS norms
@@ -36,7 +37,7 @@ CONTEXT = round(0.6 * GIB)
 # What the allocator holds beyond what is in use, as a share of what comes and goes: torch's on a
 # GPU, glibc's on the CPU (measured on runs of kw-mini's shape).
 SLACK_GPU, SLACK_CPU = 0.06, 0.17
-OPTIMIZER_BYTES = {"adamw": 8.0, "adamw_8bit": 2.05, "paged_adamw_8bit": 0.1}
+EIGHT_BIT, PAGED = 2.05, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,19 @@ def trained_weights(shape: Shape, job: Job) -> int:
     return shape.adapters(job.rank, job.targets) + extra
 
 
+def optimizer_bytes(shape: Shape, job: Job, trained: int) -> int:
+    """The optimizer's states: AdamW's two in the weights' type, or in 8 bits.
+
+    transformers has bitsandbytes keep those of embeddings in float32 (Trainer.create_optimizer).
+    """
+    if job.optimizer == "paged_adamw_8bit":
+        return round(trained * PAGED)
+    if job.optimizer != "adamw_8bit":
+        return trained * (4 if job.pure_bf16 and not job.adapted else 8)
+    embedded = 0 if job.adapted and not job.train_embeddings else shape.embedding
+    return round((trained - embedded) * EIGHT_BIT + embedded * 8)
+
+
 def estimate(shape: Shape, job: Job) -> Estimate:
     """The memory of a run at its peak: the fullest moment of a step, or an evaluation."""
     parts = job.ranks if job.sharded else 1
@@ -147,7 +161,7 @@ def estimate(shape: Shape, job: Job) -> Estimate:
     weights = weight_bytes(shape, job) // parts
     adapters = trained * each if job.adapted else 0
     gradients = trained * each // parts
-    optimizer = round(trained * OPTIMIZER_BYTES.get(job.optimizer, 8.0) * each / 4) // parts
+    optimizer = optimizer_bytes(shape, job, trained) // parts
     # DistributedDataParallel keeps a copy of all gradients in its buckets (Li et al. 2020,
     # arXiv:2006.15704).
     buckets = gradients if job.ranks > 1 and not job.sharded else 0

@@ -19,6 +19,7 @@ from engines.training.preflight_job import DataShape, Setting, measure, setting_
 from engines.training.proposals import Proposal, proposals
 from engines.training.recipe import Recipe
 from engines.training.shapes import Shape
+from engines.training.tune_recipe import Launch
 from glossary.errors import FailedError, UserError
 from glossary.i18n import _
 
@@ -119,6 +120,14 @@ def preflight(
         trained=setting.trained,
         notes=[*data.notes, *notes],
     )
+
+
+def imagined(gib: float, launch: Launch) -> list[Gpu]:
+    """Empty GPUs of `gib` GiB each, as many as a run wants."""
+    size = round(gib * GIB)
+    name = _("an empty GPU of {gib} GiB").format(gib=f"{gib:g}")
+    indices = launch.gpus or list(range(launch.processes))
+    return [Gpu(index, f"imagined-{index}", name, size, 0, size) for index in indices]
 
 
 def check(found: Preflight, *, queued: bool = False) -> None:

@@ -44,7 +44,7 @@ def proposals(recipe: Recipe, setting: Setting, job: Job, free: int) -> list[Pro
     """Changes that save memory, one by one and then together until the run fits into `free`.
 
     In the order in which they cost least: the same batch in smaller pieces costs hardly anything,
-    checkpointing a third more time, 8-bit states and 4-bit weights a little exactness.
+    checkpointing a third more time, 8-bit states and bf16 or 4-bit weights a little exactness.
     """
     if not isinstance(recipe, TuneRecipe):
         return []
@@ -95,6 +95,12 @@ def _steps(
             _("8-bit optimizer"),
             {"optimisation.optimizer": "adamw_8bit"},
             {"optimizer": "adamw_8bit"},
+        )
+    if job.gpu and job.method == "full" and not job.pure_bf16:
+        yield (
+            _("trained weights in bf16, less exact"),
+            {"optimisation.precision": "pure_bf16"},
+            {"pure_bf16": True, "bf16": True},
         )
     if job.method != "qlora":
         title = _("4-bit weights with an adapter") if job.method == "full" else _("4-bit weights")

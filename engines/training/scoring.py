@@ -23,48 +23,81 @@ from engines.events import EventLog, EventTail, read_events
 from engines.training.checkpoints import step_of, whole_checkpoints
 from engines.training.folder import RunFolder
 from glossary import i18n
-from glossary.errors import UserError
+from glossary.errors import FailedError, UserError
 from glossary.i18n import _
 
 SCORES, END = "scores.jsonl", "scores.end"
 POLL = 0.2
 # What decoding takes beside the weights, as a factor.
 ROOM = 1.5
+# The process is started so often before its run gives it up.
+STARTS = 3
+# Dev examples whose loss is computed at once.
+LOSS_ROWS = 8
 _RANKS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 class Scorer:
-    """The side of the run: starts the process, hears its verdicts, waits for the last one."""
+    """The side of the run: starts the process, hears its verdicts, waits for the last one.
 
-    def __init__(self, folder: Path, heard: Callable[[dict[str, Any]], None]) -> None:
+    `scores` is F1 by step, of this start of the run and of those before; the base model's is left
+    out. A process that died is started again, some times.
+    """
+
+    def __init__(self, folder: RunFolder, heard: Callable[[dict[str, Any]], None]) -> None:
         self._folder = folder
         self._heard = heard
-        (folder / END).unlink(missing_ok=True)
-        path = folder / SCORES
-        known = path.stat().st_size if path.exists() else 0
-        self._tail = EventTail(path, known)
+        (folder.path / END).unlink(missing_ok=True)
+        # What an earlier start of the run did not live to hear is heard now.
+        told = read_events(folder.events)
+        self._told = {event["step"] for event in told if event["kind"] == "evaluation"}
+        self._tail = EventTail(folder.path / SCORES)
+        self.scores: dict[int, float] = {}
+        self._starts = 0
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._starts += 1
         environ = {k: v for k, v in python_environment().items() if k not in _RANKS}
-        with (folder / "log.txt").open("ab") as log:
-            self._process = subprocess.Popen(
-                python_command("engines.training.scoring", str(folder)),
+        with self._folder.log.open("ab") as log:
+            return subprocess.Popen(
+                python_command("engines.training.scoring", str(self._folder.path)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env=environ,
             )
 
-    def poll(self) -> None:
-        """Hand on the verdicts that are new."""
+    def poll(self) -> bool:
+        """Hand on the verdicts that are new; whether the process is at work."""
         for event in self._tail.poll():
-            self._heard(event)
+            step = event["step"]
+            if step:
+                self.scores[step] = event["f1"]
+            if step not in self._told:
+                self._told.add(step)
+                self._heard(event)
+        code = self._process.poll()
+        if code and self._starts < STARTS:
+            self._process = self._start()
+            return True
+        return code is None
 
     def finish(self) -> None:
-        """Wait until every checkpoint that is there has its verdict."""
-        (self._folder / END).touch()
-        while self._process.poll() is None:
-            self.poll()
+        """Wait until every checkpoint that is there has its verdict.
+
+        Raises FailedError where the process did not live to give them all.
+        """
+        (self._folder.path / END).touch()
+        while self.poll():
             time.sleep(POLL)
         self.poll()
+        if self._process.returncode:
+            message = _(
+                "The training is done, and the process that judges its checkpoints ended {count} "
+                "times before it had judged them all: look at {path}, then resume the run."
+            )
+            raise FailedError(message.format(count=self._starts, path=self._folder.log))
 
     def close(self) -> None:
         """End the process; what it judged stays."""
@@ -96,9 +129,10 @@ class _Judging:
         data = dataset.saved(folder.path)
         if data is None:
             raise UserError(_("{path} holds no tokenised data yet.").format(path=folder.path))
-        from engines.training.base_model import set_threads, tokenizer_for_training
+        from engines.training.base_model import set_threads, tokenizer_for_training, uses_bf16
 
         set_threads(recipe)
+        self.dev, self.bf16 = data.dev_examples, uses_bf16(recipe)
         self.folder, self.base = folder, model_path(recipe)
         self.tokenizer = tokenizer_for_training(self.base)
         tools: Tools = prompt_tools(recipe, self.base, self.tokenizer)
@@ -135,9 +169,29 @@ class _Judging:
             if not path.exists():
                 return
             raise
+        loss = self._loss(loaded.model)
         verdict = self.judge(loaded.model)
         samples = [{"text": t, "gold": g, "answer": a} for t, g, a in verdict.samples]
-        log.write("evaluation", step=step, **verdict.figures(), samples=samples)
+        log.write(
+            "evaluation", step=step, loss=round(loss, 5), **verdict.figures(), samples=samples
+        )
+
+    def _loss(self, model: Any) -> float:
+        """The dev loss, as the trainer computes it."""
+        import torch
+
+        from engines.training.loss import mean_answer_loss
+        from engines.training.plan import collate
+
+        pad, device = self.tokenizer.pad_token_id or 0, model.get_input_embeddings().weight.device
+        order = sorted(self.dev, key=len)
+        batches = (
+            collate(order[start : start + LOSS_ROWS], pad, share_heads=False)
+            for start in range(0, len(order), LOSS_ROWS)
+        )
+        placed = ({name: t.to(device) for name, t in batch.items()} for batch in batches)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
+            return mean_answer_loss(model, placed)
 
 
 def _device(path: Path) -> str:

@@ -15,6 +15,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from engines.training.checkpoints import PARTIAL, clear_partial, name_whole, rotate
 from engines.training.folder import replace_file
 from engines.training.judge import Judge, Verdict, preserved
+from engines.training.loss import mean_answer_loss
 from engines.training.new_rows import NewRows
 from engines.training.plan import Plan, collate, pack
 from engines.training.prompts import Tokens
@@ -166,19 +167,14 @@ class AnswerTrainer(SFTTrainer):
 
     def dev_loss(self) -> float:
         """Mean cross entropy over the dev answers' tokens (natural log)."""
-        course = self.course
-        total = tokens = 0.0
         model = plain_model(self.wrapped())
         size = max(1, self.course.plan.largest)
-        order = sorted(course.dev_examples, key=len)
-        with preserved(model), torch.no_grad(), self.accelerator.autocast():
+        order = sorted(self.course.dev_examples, key=len)
+        rows = (order[start : start + size] for start in range(0, len(order), size))
+        batches = (self._prepare_inputs(self._tensors(part)) for part in rows)
+        with preserved(model), self.accelerator.autocast():
             model.eval()
-            for start in range(0, len(order), size):
-                rows = order[start : start + size]
-                found = model(**self._prepare_inputs(self._tensors(rows)), answer_loss=True)
-                total += float(found["total"])
-                tokens += float(found["tokens"])
-        return total / max(1.0, tokens)
+            return mean_answer_loss(model, batches)
 
     def _get_output_dir(self, trial: Any) -> str:
         """Where a checkpoint is written before it is whole."""

@@ -19,6 +19,22 @@ def process_count() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def agreed(asked: bool) -> bool:
+    """The same in every process of the run: whether it is so in one of them.
+
+    All of them must call it at the same step.
+    """
+    import torch
+
+    distributed: Any = torch.distributed
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return asked
+    device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
+    flag = torch.tensor([int(asked)], device=device)
+    distributed.all_reduce(flag, op=distributed.ReduceOp.MAX)
+    return bool(flag.item())
+
+
 class StopRequest:
     """Whether somebody asked the run to save and end; use as a context manager.
 
@@ -48,19 +64,8 @@ class StopRequest:
         return self._signalled or self._file.exists()
 
     def agreed(self) -> bool:
-        """The same in every process of the run: whether one of them was asked to stop.
-
-        All of them must call it at the same step.
-        """
-        import torch
-
-        distributed: Any = torch.distributed
-        if not (distributed.is_available() and distributed.is_initialized()):
-            return self()
-        device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
-        asked = torch.tensor([int(self())], device=device)
-        distributed.all_reduce(asked, op=distributed.ReduceOp.MAX)
-        return bool(asked.item())
+        """The same in every process of the run: whether one of them was asked to stop."""
+        return agreed(self())
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._signalled = True

@@ -175,7 +175,7 @@ class Evaluation(Part):
     """Extract under the grammar, as the strategy would."""
     separate: bool = False
     """Judge the saved checkpoints in a process of its own while the training goes on; always so
-    where the weights are spread (FSDP2). There is then no patience and no dev loss."""
+    where the weights are spread (FSDP2). Its verdicts come late, and patience waits for them."""
 
 
 class Saving(Part):

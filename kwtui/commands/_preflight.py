@@ -22,14 +22,21 @@ GIB = 2**30
 BAR = 40
 
 
-def show(recipe: Recipe, path: Path | None, as_json: bool) -> None:
+def show(recipe: Recipe, path: Path | None, as_json: bool, *, card: float = 0.0) -> None:
     """Print what a completed recipe will take; starts nothing. `path`: the run's, if there is one.
 
     Nothing is written but the pace of this machine, and the data of a run that is there already.
+    `card`: for empty GPUs of so many GiB, of which the time is not known.
     """
-    from engines.training.preflight import preflight
+    from engines.training.command_line import launch_of
+    from engines.training.preflight import imagined, preflight
 
-    found = preflight(recipe, path if path and (path / "run.json").is_file() else None)
+    known = path if path and (path / "run.json").is_file() else None
+    if card:
+        devices = imagined(card, launch_of(recipe))
+        found = preflight(recipe, known, trial=False, devices=devices)
+    else:
+        found = preflight(recipe, known)
     if as_json:
         sys.stdout.write(json.dumps(found.to_json(), ensure_ascii=False, indent=1) + "\n")
         return

@@ -60,6 +60,13 @@ def command(
     preflight: bool = typer.Option(
         False, "--preflight", help=_("Say what memory, time and disk it takes; start nothing.")
     ),
+    card: float = typer.Option(
+        0.0,
+        "--card",
+        min=0.0,
+        metavar="GIB",
+        help=_("The preflight for empty GPUs of so many GiB, instead of those that are here."),
+    ),
     force: bool = typer.Option(False, "--force", help=_("Start even what cannot fit.")),
     queue: bool = typer.Option(False, "--queue", help=_("Put it into the queue: see runs queue.")),
     as_json: bool = typer.Option(False, "--json", help=_("One JSON object on stdout.")),
@@ -78,8 +85,8 @@ def command(
 
         sys.stdout.write(to_toml(whole))
         return
-    if preflight:
-        _preflight.show(whole, output, as_json)
+    if preflight or card:
+        _preflight.show(whole, output, as_json, card=card)
         return
     path = _run_path(whole, output)
     new = not path.exists()

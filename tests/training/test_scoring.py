@@ -1,16 +1,47 @@
 """Saved checkpoints judged by a process of their own: the verdicts of judging in place."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from engines.training.scoring import SCORES, best_step
+from engines.events import read_events
+from engines.training.callbacks import stands_still
+from engines.training.folder import RunFolder
+from engines.training.scoring import SCORES, STARTS, Scorer, best_step
+from tests.training.scratch import wait_until
 from tests.training.test_tuning import events, recipe_for, run
+
+# A rate that moves nothing: no judgement is better than the first.
+STILL = {"learning_rate": 1e-12, "steps": 40, "accumulation": 1}
 
 
 def judged(out: Path) -> dict[int, tuple[float, Any]]:
     return {e["step"]: (e["f1"], e["samples"]) for e in events(out, "evaluation")}
+
+
+def losses(out: Path) -> dict[int, float]:
+    return {e["step"]: e["loss"] for e in events(out, "evaluation")}
+
+
+def scored(out: Path) -> set[int]:
+    return {event["step"] for event in read_events(out / SCORES)}
+
+
+def scorers() -> list[psutil.Process]:
+    """The processes that judge for this one."""
+    found = psutil.Process().children()
+    return [process for process in found if "engines.training.scoring" in process.cmdline()]
+
+
+def kill_the_judge() -> int:
+    """End it and wait until it is dead; its run takes note of that."""
+    (judge,) = scorers()
+    judge.kill()
+    wait_until(lambda: judge.status() == psutil.STATUS_ZOMBIE, what="it lives")
+    return judge.pid
 
 
 @pytest.mark.parametrize("method", ["full", pytest.param("lora", marks=pytest.mark.long)])
@@ -34,8 +65,92 @@ def test_a_process_of_its_own_judges_as_in_place_and_names_the_best(
     # What only saving.steps saved is judged too.
     assert inside.keys() == {0, 4, 8} and apart.keys() == {0, 3, 4, 6, 8}
     assert {step: apart[step] for step in inside} == inside
+    told, own = losses(tmp_path / "separate-True"), losses(tmp_path / "separate-False")
+    assert {step: told[step] for step in own} == pytest.approx(own, abs=2e-4)
     best = best_step(tmp_path / "separate-True")
     scores = {step: f1 for step, (f1, _samples) in apart.items() if step}
     assert best == ends[True]["best_step"] == min(scores, key=lambda s: (-scores[s], s))
     assert best_step(tmp_path / "separate-False") is None
-    assert (tmp_path / "separate-True" / SCORES).exists()
+    heard_late_after_a_kill(tmp_path / "separate-True")
+
+
+def heard_late_after_a_kill(out: Path) -> None:
+    """A verdict that the run did not live to hear is heard by its next start, and no other."""
+    kept = [e for e in read_events(out / "events.jsonl") if e.get("step") != 8]
+    (out / "events.jsonl").write_text("".join(json.dumps(e) + "\n" for e in kept))
+    heard: list[dict[str, Any]] = []
+    scorer = Scorer(RunFolder(out), heard.append)
+    assert scorer.poll() and [event["step"] for event in heard] == [8]
+    assert sorted(scorer.scores) == [3, 4, 6, 8]
+    scorer.close()
+    assert scorers() == []
+
+
+def test_patience_hears_late_verdicts_and_a_judge_that_dies_is_started_again(
+    tiny_folder: Path, records: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    killed: list[int] = []
+
+    def wait_for_the_last_verdict(step: int, _steps: int) -> None:
+        due = step - 1 - (step - 1) % 2
+        wait_until(lambda: due in scored(out), 500, f"no verdict on {due}")
+        if step == 3:
+            killed.append(kill_the_judge())
+
+    recipe = recipe_for(
+        tiny_folder / "tiny",
+        records,
+        optimisation=STILL,
+        evaluation={"separate": True, "steps": 2, "patience": 2, "texts": 2},
+        saving={"steps": 1000},
+    )
+    end = run(recipe, out, on_step=wait_for_the_last_verdict)
+    assert end["state"] == "finished", end
+    # 2 is the best, 4 and 6 are no better; the verdict on 6 was there at step 7.
+    assert end["step"] == 7 and end["best_step"] == 2
+    assert killed and judged(out).keys() == {0, 2, 4, 6, 7}
+
+
+def test_patience_in_place_ends_at_the_judgement(
+    tiny_folder: Path, records: Path, tmp_path: Path
+) -> None:
+    recipe = recipe_for(
+        tiny_folder / "tiny",
+        records,
+        optimisation=STILL,
+        evaluation={"steps": 2, "patience": 2, "texts": 2},
+    )
+    end = run(recipe, tmp_path / "run")
+    assert (end["state"], end["step"], end["best_step"]) == ("finished", 6, 2)
+
+
+@pytest.mark.long
+def test_a_judge_that_always_dies_fails_the_run_which_then_goes_on_to_its_end(
+    tiny_folder: Path, records: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    recipe = recipe_for(
+        tiny_folder / "tiny", records, evaluation={"separate": True, "texts": 2, "steps": 4}
+    )
+
+    def spoil(step: int, _steps: int) -> None:
+        if step == 1:
+            written = (out / "recipe.toml").read_bytes()
+            (out / "kept.toml").write_bytes(written)
+            (out / "recipe.toml").write_text("no recipe")
+            kill_the_judge()
+
+    end = run(recipe, out, on_step=spoil)
+    assert end["state"] == "failed" and f"{STARTS} times" in end["reason"], end
+    assert scorers() == []
+    (out / "kept.toml").replace(out / "recipe.toml")
+    again = run(recipe, out)
+    assert again["state"] == "finished" and again["step"] == 8
+    assert judged(out).keys() == {0, 3, 4, 6, 8}
+
+
+def test_scores_stand_still_after_as_many_no_better_ones_as_patience_says() -> None:
+    assert stands_still([0.5, 0.5, 0.4], 2) and not stands_still([0.5, 0.5], 2)
+    assert not stands_still([0.5, 0.4, 0.6], 2) and not stands_still([0.5, 0.4, 0.3], 0)
+    assert not stands_still([], 1)

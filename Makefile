@@ -3,9 +3,10 @@
 # make soak   hours of work beside kills, full disks and moved clocks (docs/soak.md); MINUTES=120 SEED=1
 # make lint   ruff, mypy --strict, import-linter
 # make bench  the benchmarks (ratios; they never fail on time)
-# make bench-gpu  those that need a GPU; each call goes on where the last one ended
+# make bench-gpu  those that need a GPU; each call goes on where the last one ended; DRY=1 tries
+#             every cell in miniature on the CPU
 # make wheelhouse  all wheels into dist/wheelhouse, for a machine without network (docs/offline.md);
-#             FOR_PYTHON=3.12 PLATFORM=manylinux_2_28_x86_64 CUDA=cu128 INDEX=URL EXTRAS=llamacpp
+#             FOR_PYTHON=3.12 PLATFORM=manylinux_2_28_x86_64 CUDA=cu128 INDEX=URL EXTRAS=llamacpp,serve
 # make clean  remove .venv, build results and caches
 
 PYTHON ?= python3
@@ -37,7 +38,7 @@ bench: $(STAMP)
 	@set -e; for file in tests/benchmarks/*.py; do echo "== $$file"; $(BIN)/python -P $$file; done
 
 bench-gpu: $(STAMP)
-	@set -e; for file in tests/benchmarks/gpu/*.py; do echo "== $$file"; $(BIN)/python -P $$file; done
+	@$(BIN)/python -P tests/benchmarks/gpu/all.py $(if $(DRY),--dry-run --out build/bench-gpu-dry)
 
 wheelhouse:
 	$(PYTHON) offline/gather.py --out dist/wheelhouse \

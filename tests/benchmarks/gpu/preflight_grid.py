@@ -1,17 +1,15 @@
 """Foretold against measured memory: twenty cells over four model shapes, on one GPU.
 
-    python -P tests/benchmarks/gpu/preflight_grid.py --out grid.jsonl [--minutes 9] [--dry-run]
+    python -P tests/benchmarks/gpu/preflight_grid.py [--out FILE] [--seconds 500] [--dry-run]
 
 Each cell is a real run of the real worker: a model of the shape with random weights, synthetic
 examples of exactly the cell's size, three steps and evaluations. What is measured is the peak of
-torch's allocator and the memory that the driver counts for the process. Cells that stand in OUT
-are passed over, so the command is called again until it says that all are done; it begins no cell
-that it may not finish within --minutes. --dry-run: the same on the CPU in miniature.
+torch's allocator and the memory that the driver counts for the process. The same command goes on
+where the last one ended. --dry-run: the same on the CPU in miniature.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import subprocess
@@ -22,6 +20,8 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from engines import hardware
 from engines.children import python_command, python_environment
@@ -35,8 +35,8 @@ from engines.training.shapes import (
     Shape,
     config_values,
 )
+from tests.benchmarks.gpu import cells
 
-ROOT = Path(__file__).resolve().parents[3]
 SHAPES = {
     "gemma-2b": GEMMA_2B,
     "gemma-2-2b": GEMMA_2_2B,
@@ -193,9 +193,11 @@ class Watch(threading.Thread):
                 self.peak = max(self.peak, *used, 0)
 
 
-def measure(cell: Cell, work: Path, *, dry: bool) -> dict[str, Any]:
-    """Foretell a cell, run it, and say both."""
+def measure(cell: Cell, work: Path, room: float, *, dry: bool) -> cells.Row:
+    """Foretell a cell, run it in `room` seconds at most, and say both."""
     from engines.training.preflight import preflight
+
+    begun = time.monotonic()
 
     shape = small(SHAPES[cell.model]) if dry else SHAPES[cell.model]
     if dry:
@@ -215,87 +217,78 @@ def measure(cell: Cell, work: Path, *, dry: bool) -> dict[str, Any]:
     )
     watch = Watch(process.pid)
     watch.start()
-    process.wait()
-    watch.done.set()
-    watch.join()
+    try:
+        process.wait(room - (time.monotonic() - begun))
+    finally:
+        process.kill()
+        process.wait()
+        watch.done.set()
+        watch.join()
     state = run.read()
     events = [event for event in read_events(run.events) if event["kind"] == "resources"]
     peak = max((event.get("gpu_peak", 0) for event in events), default=0)
     if dry:
         peak = max((event["rss_peak"] for event in events), default=0)
     shutil.rmtree(folder, ignore_errors=True)
+    failed = "" if state.get("state") == "finished" and peak else state.get("reason") or "no peak"
     return {
-        "state": state.get("state"),
-        "reason": state.get("reason", ""),
+        **({"failed": failed} if failed else {}),
         "foretold_allocated": found.estimate.allocated,
         "foretold": found.total,
         "moment": found.estimate.moment,
         "measured_allocated": peak,
         "measured": peak if dry else watch.peak,
-        "seconds": round(time.monotonic() - started, 1),
+        "run_seconds": round(time.monotonic() - started, 1),
         "device": found.devices[0].name,
     }
 
 
-def read_results(out: Path) -> dict[str, dict[str, Any]]:
-    """The cells that are measured."""
-    if not out.exists():
-        return {}
-    rows = [json.loads(line) for line in out.read_text().splitlines() if line.endswith("}")]
-    return {row["cell"]: row for row in rows}
-
-
-def report(results: dict[str, dict[str, Any]]) -> list[str]:
+def table(out: Path) -> list[str]:
     """A line a cell, and how many keep to the aim."""
-    lines = [f"{'cell':<36} {'foretold':>9} {'measured':>9} {'off':>7}  at its peak"]
-    good = 0
-    for name, row in results.items():
-        if row["state"] != "finished" or not row["measured"]:
-            lines.append(f"{name:<36} {row['state']}: {row['reason'][:80]}")
+    found, lines, good = cells.rows(out), [], 0
+    for cell in CELLS:
+        row = found.get(cell.name)
+        if row is None:
+            continue
+        if cells.failed(row) or not row["measured"]:
+            lines.append(cells.line(cell.name, cells.reason(row), "", "", "", ""))
             continue
         off = row["foretold"] / row["measured"] - 1
+        inside = row["foretold_allocated"] / row["measured_allocated"] - 1
         good += -UNDER <= off <= WITHIN
         lines.append(
-            f"{name:<36} {row['foretold'] / GIB:>8.2f}G {row['measured'] / GIB:>8.2f}G "
-            f"{off:>+7.1%}  {row['moment']}"
+            cells.line(
+                cell.name,
+                f"{row['foretold'] / GIB:.2f}",
+                f"{row['measured'] / GIB:.2f}",
+                f"{off:+.1%}",
+                f"{inside:+.1%}",
+                row["moment"],
+            )
         )
-    lines.append(f"within +{WITHIN:.0%} and -{UNDER:.0%}: {good} of {len(results)}")
-    return lines
+    said = f"within +{WITHIN:.0%} and -{UNDER:.0%}: {good} of {len(lines)}"
+    return [*lines, cells.line(said, "", "", "", "", "")]
 
 
 def main(arguments: list[str]) -> int:
     """Measure what is not measured yet, as far as the time goes."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("build/preflight_grid.jsonl"))
-    parser.add_argument("--minutes", type=float, default=8.5)
-    parser.add_argument("--cell", action="append", default=[], help="only this cell")
+    parser = cells.arguments(__doc__, "preflight_grid.jsonl")
     parser.add_argument("--work", type=Path, help="folder for models and runs")
-    parser.add_argument("--dry-run", action="store_true")
     options = parser.parse_args(arguments)
-    sys.path.insert(0, str(ROOT))
-    if not options.dry_run and not hardware.gpus():
+    dry = options.dry_run
+    if not dry and not hardware.gpus():
         print("no GPU here: nothing measured (--dry-run tries the script on the CPU)")
         return 0
-    work = options.work or Path(tempfile.gettempdir()) / "kwtui-preflight-grid"
+    work = options.work or Path(tempfile.gettempdir()) / f"kwtui-grid{'-dry' if dry else ''}"
     work.mkdir(parents=True, exist_ok=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    begun, longest = time.monotonic(), 0.0
-    wanted = [c for c in CELLS if not options.cell or c.name in options.cell]
-    left = [c for c in wanted if c.name not in read_results(options.out)]
-    for cell in left:
-        spent = time.monotonic() - begun
-        if spent + 1.5 * longest > options.minutes * 60:
-            break
-        row = {"cell": cell.name, **measure(cell, work.absolute(), dry=options.dry_run)}
-        longest = max(longest, time.monotonic() - begun - spent)
-        with options.out.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-        print(json.dumps(row), flush=True)
-    results = read_results(options.out)
-    print("\n".join(report(results)))
-    missing = [c.name for c in wanted if c.name not in results]
-    if missing:
-        print(f"{len(missing)} cells are left; call again with the same --out")
+    every = {cell.name: cell for cell in CELLS}
+    missing = cells.work_through(
+        list(every),
+        options,
+        lambda name, room: measure(every[name], work.absolute(), room, dry=dry),
+    )
+    header = "cell | foretold GiB | measured GiB | off | allocator off | at its peak"
+    cells.finish(options.out, missing, header, table(options.out))
     return 0
 
 

@@ -1,30 +1,22 @@
 """Tokens a second, peak memory and MFU in the shape of Gemma-2B on a GPU, ours against TRL's.
 
-    python -P tests/benchmarks/gpu/training.py [--out FILE] [--cells NAME,...] [--seconds 480]
+    python -P tests/benchmarks/gpu/training.py [--out FILE] [--seconds 500] [--dry-run]
 
 Weights are random, in the published shape; no file of Gemma is needed. Each cell is a process of
-its own under nine minutes; its figures are one line of FILE, and a cell that has a line is not
-run again. `packed`: rows of 2,048 tokens without padding. `short`: examples as the demo has them
-(a prompt head of 160 tokens shared by all, 30 to 90 tokens of text, 5 to 25 of answer).
-
-MFU is the useful floating point operations a second over the GPU's dense bf16 peak. Useful are,
-a token: 2 a parameter forward, 2 for the gradient of the activations and, for full, 2 for that of
-the weights (Kaplan et al. 2020, the embedding's lookup not counted, the output matrix counted for
-the positions that go through it); and for attention 4 x layers x heads x head_dim x context / 2
-forward (causal), two times that backward. What checkpointing computes again is not useful, and
-neither is the padding nor a head computed more than once, so a shared head is not counted for
-each row in either arm.
+its own; its figures are one line of FILE, and the same command goes on where the last one ended.
+`packed`: rows of 2,048 tokens without padding. `short`: examples as the demo has them (a prompt
+head of 160 tokens shared by all, 30 to 90 tokens of text, 5 to 25 of answer). MFU is that of
+`engines.training.mfu`: what checkpointing computes again is not useful, and neither is padding nor
+a head computed more than once, in either arm.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,24 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 import numpy as np
 
-# Dense bf16 peak in FLOP/s, from NVIDIA's data sheets (without sparsity).
-PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}
-GEMMA_2B: dict[str, Any] = {
-    "vocab_size": 256_000,
-    "hidden_size": 2048,
-    "intermediate_size": 16_384,
-    "num_hidden_layers": 18,
-    "num_attention_heads": 8,
-    "num_key_value_heads": 1,
-    "head_dim": 256,
-    "max_position_embeddings": 8192,
-}
-TINY = {
-    **GEMMA_2B,
-    **{"vocab_size": 4000, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2},
-    **{"num_attention_heads": 2, "head_dim": 32},
-}
+from tests.benchmarks.gpu import cells
+
+TINY = {"vocab_size": 4000, "hidden_size": 64, "intermediate_size": 128, "head_dim": 32}
+TINY |= {"num_hidden_layers": 2, "num_attention_heads": 2}
 STEPS, WARM = 12, 3
+HEAD = 160
 TARGETS = ["q_proj", "k_proj", "v_proj"]
 
 
@@ -68,8 +48,8 @@ class Cell:
         return f"{self.method}-{self.data}-{self.loop}"
 
 
-def cells() -> list[Cell]:
-    """The grid: three methods, two kinds of data, ours and TRL's at the same batch."""
+def grid() -> list[Cell]:
+    """Three methods, two kinds of data, ours and TRL's at the same batch."""
     return [
         Cell(method, data, loop, batch)
         for method in ("qlora", "lora", "full")
@@ -79,87 +59,57 @@ def cells() -> list[Cell]:
 
 
 def main() -> None:
-    """Run the cells that have no line yet, one process each, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("bench-gpu-training.jsonl"))
-    parser.add_argument("--cells", default="")
-    parser.add_argument("--seconds", type=float, default=480.0, help="start no cell after that")
-    parser.add_argument("--cell", default="", help=argparse.SUPPRESS)
-    parser.add_argument("--tiny", action="store_true", help="a tiny shape: tries the script")
-    options = parser.parse_args()
-    wanted = [c for c in cells() if not options.cells or c.name in options.cells.split(",")]
-    if options.cell:
-        cell = next(cell for cell in cells() if cell.name == options.cell)
-        print(json.dumps(measure(cell, options.tiny)), flush=True)
+    """Measure the cells that have no line yet, one process each, and write the table."""
+    options = cells.arguments(__doc__, "training.jsonl").parse_args()
+    every = {cell.name: cell for cell in grid()}
+    if options.inside:
+        print(json.dumps(measure(every[options.inside], options.dry_run)), flush=True)
         return
-    started = time.monotonic()
-    for cell in wanted:
-        if cell.name in done(options.out):
-            continue
-        if time.monotonic() - started > options.seconds:
-            print("time is up; the same command goes on", file=sys.stderr)
-            break
-        run(cell, options.out, options.tiny)
-    print_table(options.out)
-
-
-def run(cell: Cell, out: Path, tiny: bool) -> None:
-    """One cell in a process of its own; a failure is a line too, so that it is not repeated."""
-    command = [sys.executable, "-P", str(Path(__file__).resolve()), "--cell", cell.name]
-    found = subprocess.run(
-        [*command, "--tiny"] if tiny else command,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=530,
-        check=False,
+    missing = cells.work_through(
+        list(every), options, lambda name, room: cells.apart(__file__, name, room, options)
     )
-    lines = [line for line in found.stdout.splitlines() if line.startswith("{")]
-    figures = json.loads(lines[-1]) if lines else {"failed": found.stderr[-600:]}
-    with out.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"cell": cell.name, **asdict(cell), **figures}) + "\n")
+    header = "cell | tokens/s | examples/s | peak GiB | MFU | against TRL"
+    cells.finish(options.out, missing, header, table(options.out))
 
 
-def done(out: Path) -> dict[str, dict[str, Any]]:
-    """The lines of the file by cell."""
-    if not out.exists():
-        return {}
-    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
-    return {row["cell"]: row for row in rows}
-
-
-def print_table(out: Path) -> None:
+def table(out: Path) -> list[str]:
     """Both loops side by side."""
-    found = done(out)
-    for cell in cells():
+    found, lines = cells.rows(out), []
+    for cell in grid():
         row, other = found.get(cell.name), found.get(cell.name.rsplit("-", 1)[0] + "-trl")
         if row is None:
             continue
-        if "failed" in row:
-            print(f"{cell.name:20} failed: {row['failed'].splitlines()[-1][:70]}")
+        if cells.failed(row):
+            lines.append(cells.line(cell.name, cells.reason(row), "", "", "", ""))
             continue
-        ratio = row["tokens_per_second"] / other["tokens_per_second"] if usable(other) else None
-        shown = f"  {ratio:.2f}x TRL" if ratio and cell.loop == "kwtui" else ""
-        print(
-            f"{cell.name:20} {row['tokens_per_second']:9.0f} tokens/s  "
-            f"{row['peak_bytes'] / 2**30:6.2f} GiB  MFU {row['mfu'] * 100:5.1f} %{shown}"
+        shown = ""
+        if cell.loop == "kwtui" and other is not None and not cells.failed(other):
+            speed = row["tokens_per_second"] / other["tokens_per_second"]
+            memory = row["peak_bytes"] / max(1, other["peak_bytes"])
+            shown = f"{speed:.2f}x, memory {memory:.2f}x"
+        lines.append(
+            cells.line(
+                cell.name,
+                f"{row['tokens_per_second']:,.0f}",
+                f"{row['examples_per_second']:.1f}",
+                f"{row['peak_bytes'] / 2**30:.2f}",
+                f"{row['mfu'] * 100:.1f} %",
+                shown,
+            )
         )
+    return lines
 
 
-def usable(row: dict[str, Any] | None) -> bool:
-    """Whether a row holds figures."""
-    return row is not None and "failed" not in row
-
-
-def examples_for(cell: Cell, vocabulary: int) -> list[Any]:
+def examples_for(cell: Cell, vocabulary: int, length: int) -> list[Any]:
     """Random tokens in the lengths of the cell's data, the same for both loops."""
     from engines.training.prompts import Tokens
 
     rng = np.random.default_rng(7)
     count = cell.batch * (STEPS + 1)
     if cell.data == "packed":
-        rows = [rng.integers(5, vocabulary, 2048) for _ in range(count)]
+        rows = [rng.integers(5, vocabulary, length) for _ in range(count)]
         return [Tokens(row.astype(np.int32), 1, n) for n, row in enumerate(rows)]
-    head = rng.integers(5, vocabulary, 160)
+    head = rng.integers(5, vocabulary, HEAD)
     made = []
     for number in range(count):
         text = rng.integers(5, vocabulary, int(rng.integers(30, 91)))
@@ -169,15 +119,20 @@ def examples_for(cell: Cell, vocabulary: int) -> list[Any]:
     return made
 
 
-def measure(cell: Cell, tiny: bool) -> dict[str, Any]:
+def measure(cell: Cell, dry: bool) -> cells.Row:
     """Train a few steps and read the clock and the allocator."""
     import torch
 
-    gpu = torch.cuda.is_available()
-    shape = TINY if tiny else GEMMA_2B
+    from engines.training.mfu import peak_of
+    from engines.training.shapes import GEMMA_2B, config_values, shape_from
+
+    gpu = torch.cuda.is_available() and not dry
+    values = config_values(GEMMA_2B) | (TINY if dry else {})
+    if dry:
+        cell = replace(cell, batch=2)
     with tempfile.TemporaryDirectory() as folder:
-        path = write_model(Path(folder) / "model", shape)
-        examples = examples_for(cell, shape["vocab_size"])
+        path = write_model(Path(folder) / "model", values, gpu=gpu)
+        examples = examples_for(cell, values["vocab_size"], 64 if dry else 2048)
         if gpu:
             torch.cuda.reset_peak_memory_stats()
         train = ours if cell.loop == "kwtui" else theirs
@@ -186,10 +141,11 @@ def measure(cell: Cell, tiny: bool) -> dict[str, Any]:
         reserved = torch.cuda.max_memory_reserved() if gpu else 0
     name = torch.cuda.get_device_name(0) if gpu else "cpu"
     per_step = sum(len(e) for e in examples) / len(examples) * cell.batch
-    useful = flops_per_step(cell, shape, examples)
+    useful = flops_per_step(cell, shape_from({**values, "model_type": "gemma"}), examples)
     rate = len(seconds) / sum(seconds)
-    top = next((value for key, value in PEAKS.items() if key in name), 0.0)
+    top = (peak_of(name) or 0.0) if gpu else 0.0
     return {
+        **asdict(cell),
         "gpu": name,
         "torch": torch.__version__,
         "tokens_per_second": per_step * rate,
@@ -201,23 +157,18 @@ def measure(cell: Cell, tiny: bool) -> dict[str, Any]:
     }
 
 
-def flops_per_step(cell: Cell, shape: dict[str, Any], examples: list[Any]) -> float:
-    """Useful floating point operations of a step, by the formula above."""
-    width, layers = shape["hidden_size"], shape["num_hidden_layers"]
-    inner = shape["num_attention_heads"] * shape["head_dim"]
-    keys = shape["num_key_value_heads"] * shape["head_dim"]
-    layer = width * (2 * inner + 2 * keys) + 3 * width * shape["intermediate_size"]
-    passes = 6 if cell.method == "full" else 4
-    share = cell.batch / len(examples)
-    head = 160 if cell.data == "short" else 0
-    tails = sum(len(e) - head for e in examples) * share + head
-    answers = sum(len(e) - e.answer for e in examples) * share
-    pairs = sum((len(e) ** 2 - head**2) / 2 for e in examples) * share + head**2 / 2
-    weights = passes * (layer * layers * tails + width * shape["vocab_size"] * answers)
-    return float(weights + 12 * layers * inner * pairs)
+def flops_per_step(cell: Cell, shape: Any, examples: list[Any]) -> float:
+    """Useful floating point operations of a step; the shared head counts once in either arm."""
+    from engines.training.mfu import flops_per_token
+    from engines.training.plan import make_plan
+
+    plan = make_plan(examples, recipe_for(cell, Path("model")).optimisation, 7)
+    full = cell.method == "full"
+    each = flops_per_token(shape, examples, plan, full=full, share_heads=cell.data == "short")
+    return each * sum(map(len, examples)) / len(examples) * cell.batch
 
 
-def write_model(folder: Path, shape: dict[str, Any]) -> Path:
+def write_model(folder: Path, values: dict[str, Any], *, gpu: bool) -> Path:
     """A Gemma of that shape with random bf16 weights, and a tokenizer that nothing is asked of."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -225,10 +176,10 @@ def write_model(folder: Path, shape: dict[str, Any]) -> Path:
     from tests.tiny import byte_tokenizer
 
     torch.manual_seed(7)
-    config = AutoConfig.for_model("gemma", **shape, pad_token_id=0, eos_token_id=1, bos_token_id=2)
-    place = "cuda" if torch.cuda.is_available() else "cpu"
-    with torch.device(place):
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    config = AutoConfig.for_model("gemma", **values, max_position_embeddings=8192)
+    with torch.device("cuda" if gpu else "cpu"):
+        made: Any = AutoModelForCausalLM
+        model = made.from_config(config, dtype=torch.bfloat16)
     model.save_pretrained(folder)
     byte_tokenizer().save_pretrained(folder)
     return folder
@@ -270,7 +221,7 @@ def ours(cell: Cell, path: Path, out: Path, examples: list[Any]) -> list[float]:
     model = model if cell.method == "full" else adapt(recipe, model)
     plan = make_plan(examples, recipe.optimisation, recipe.seed)
     data = Dataset(examples, [str(n) for n in range(len(examples))], [], [], "", [])
-    run: Any = Bare(recipe, RunFolder(out), tokenizer, clock)
+    run: Any = Bare(recipe, RunFolder(out), path, tokenizer, clock)
     fitting.fit(run, model, data, plan, None, 1e-5)
     return clock.steps
 
@@ -278,10 +229,10 @@ def ours(cell: Cell, path: Path, out: Path, examples: list[Any]) -> list[float]:
 class Bare:
     """What `fitting.fit` needs of a run, without a workspace around it."""
 
-    def __init__(self, recipe: Any, folder: Any, tokenizer: Any, clock: Clock) -> None:
+    def __init__(self, recipe: Any, folder: Any, path: Path, tokenizer: Any, clock: Clock) -> None:
         from engines.events import EventLog
 
-        self.recipe, self.folder, self.tokenizer = recipe, folder, tokenizer
+        self.recipe, self.folder, self.path, self.tokenizer = recipe, folder, path, tokenizer
         self.stop, self.on_step = None, clock.tick
         self.events = EventLog(folder.events)
 

@@ -104,7 +104,7 @@ def _ask(
             found.append(prediction)
             if on_progress is not None:
                 on_progress(name, len(found), len(texts))
-    alone = _alone(extractor, bare) if timed else ()
+    alone = _alone(extractor, bare) if timed and not before.alone else ()
     now = Costs(memory.peak, _gpu_peak(), model=extractor.model, alone=alone)
     costs = before.merged(now)
     if strategy.kind != "model":

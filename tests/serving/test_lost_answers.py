@@ -162,10 +162,12 @@ def test_drafts_and_ladder_take_no_lost_answer_for_one(
     assert len(drafted.errors) == 1 and "파스3" in drafted.errors[0]
     first = run(workspace, load(workspace.root), ["big"], "dev", Wish())
     assert first.rows[0].scores.invalid.count == 1
+    assert "no answer about 1 text, which counts as empty" in first.notes()[0]
     server.fault = lambda _n, _body: None
     server.asked.clear()
     second = run(workspace, load(workspace.root), ["big"], "dev", Wish())
     assert second.rows[0].scores.invalid.count == 0 and second.rows[0].texts == 8
+    assert second.notes() == []
     assert second.rows[0].scores.recall == 1.0 > first.rows[0].scores.recall
     # Nothing but the lost one was asked for: once to warm up, once for the answer.
     assert asked_about(server, 3) == 2 and all(asked_about(server, n) == 0 for n in (2, 4))

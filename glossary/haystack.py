@@ -20,7 +20,7 @@ _SYLLABLES = (0xAC00, 0xD7A3)
 _PER_INITIAL = 588
 _NEWLINE = ord("\n")
 # More hits than this share of the texts are counted by text, not looked up one by one.
-_MANY = 0.1
+_MANY = 0.3
 # Hits that are kept, so that a longer text is looked for among them only.
 _KEPT = 2_000_000
 # In fewer units than these it does not matter which one is looked for first.

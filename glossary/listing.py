@@ -11,7 +11,9 @@ from array import array
 from bisect import bisect_left
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from itertools import compress, islice
 from typing import TYPE_CHECKING, Any
 
@@ -237,9 +239,12 @@ class Listing:
 
         packed = self._answers.pop(wanted, None)
         if packed is None:
-            found = self._names.holding(wanted)
-            if not INITIAL.search(wanted):
-                found |= self._details.holding(wanted)
+            if INITIAL.search(wanted):
+                found = self._names.holding(wanted)
+            else:
+                # NumPy works outside of the interpreter's lock: both at once.
+                details = _beside().submit(self._details.holding, wanted)
+                found = self._names.holding(wanted) | details.result()
             packed = np.packbits(found)
         self._answers[wanted] = packed
         if len(self._answers) > _ANSWERS:
@@ -280,6 +285,12 @@ class Listing:
             found = np.array(order, dtype=np.int64)
             self._orders[field] = (found, [values[row] for row in order])
         return self._orders[field]
+
+
+@cache
+def _beside() -> ThreadPoolExecutor:
+    """One thread for what is searched beside the names."""
+    return ThreadPoolExecutor(1, thread_name_prefix="details")
 
 
 def _wanted(text: str) -> str:

@@ -1,13 +1,16 @@
 """Texts of many requests in one call of the model.
 
 One thread asks the model. What arrives while it is busy waits and goes together into the next
-call, up to a limit; nothing waits for company.
+call, up to a limit. A text alone costs the model as much as five in company, and clients that were
+answered together ask again together: so a call waits for as many texts as the one before it had,
+but no longer than a tenth of what that one took. A single client never waits.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,6 +21,9 @@ from engines.records import Example, Prediction
 from glossary.errors import FailedError, UserError
 from kwtui import failures
 from kwtui.serving.metrics import Metrics
+
+# Of the seconds of the call before, and at most, that a call waits for company.
+SHARE, LONGEST = 0.1, 0.05
 
 
 class Full(Exception):  # noqa: N818
@@ -108,18 +114,30 @@ class Batcher:
             self._metrics.waiting = len(self._queue)
 
     def _work(self) -> None:
+        before, took = 0, 0.0
         while True:
             with self._changed:
                 while not self._queue and not self._ended:
                     self._changed.wait()
                 if not self._queue:
                     return
-                count = min(self._most, len(self._queue))
-                batch = [self._queue.popleft() for _n in range(count)]
+                self._wait_for_company(before, min(LONGEST, SHARE * took))
+                batch = [self._queue.popleft() for _n in range(min(self._most, len(self._queue)))]
                 self._metrics.waiting = len(self._queue)
-                self._metrics.batches += 1
-                self._metrics.batched += count
+                # Who left meanwhile took the texts along.
+                self._metrics.batches += bool(batch)
+                self._metrics.batched += len(batch)
+            started = time.monotonic()
             self._answer(batch)
+            before, took = len(batch), time.monotonic() - started
+
+    def _wait_for_company(self, count: int, seconds: float) -> None:
+        """Wait until `count` texts are there, or the seconds are over; holds the lock."""
+        end = time.monotonic() + seconds
+        while len(self._queue) < min(count, self._most) and not self._ended:
+            left = end - time.monotonic()
+            if left <= 0 or not self._changed.wait(left):
+                return
 
     def _answer(self, batch: Sequence[_Waiting]) -> None:
         """Have a batch answered; where that fails, one text at a time, so that one fails alone."""

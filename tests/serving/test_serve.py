@@ -299,6 +299,34 @@ def test_a_text_fails_alone_and_a_failing_machine_fails_at_once() -> None:
     batcher.close()
 
 
+def test_a_call_waits_for_a_crowd_and_a_lone_text_is_still_answered() -> None:
+    class Slow:
+        """Takes a while for each call, as a model does."""
+
+        calls: list[int] = []  # noqa: RUF012
+
+        def extract(self, examples: list[Example]) -> Iterator[Prediction]:
+            self.calls.append(len(examples))
+            time.sleep(0.5)
+            yield from (Prediction(one.id, one.text, (), "s", "m") for one in examples)
+
+    slow: Any = Slow()
+    batcher = Batcher(lambda: slow, Metrics(), most=8, room=64)
+
+    async def client() -> None:
+        for _n in range(3):
+            await batcher.extract(["x"])
+
+    async def clients(count: int) -> None:
+        await asyncio.gather(*(client() for _n in range(count)))
+
+    asyncio.run(clients(4))
+    # Those who were answered together are asked about together; else it would be five or more.
+    assert sum(slow.calls) == 12 and len(slow.calls) <= 4
+    assert len(asyncio.run(batcher.extract(["alone"]))) == 1
+    batcher.close()
+
+
 def test_a_token_that_others_may_read_is_refused(kwtui: Run, tmp_path: Path) -> None:
     dictionary(tmp_path)
     token = tmp_path / "token"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from engines.corpus.store import Corpus
+from engines.records import Example, Keyword
 from engines.workspace import Workspace
 from kwtui.panes.dataset_adjudicate import AdjudicateView
 from kwtui.panes.dataset_checks import ChecksView
@@ -197,6 +199,10 @@ def test_the_guideline_is_shown_changed_and_numbered(space: Workspace) -> None:
 
 def test_a_whole_session_from_import_to_export(kwtui, space: Workspace, tmp_path: Path) -> None:
     fill(space, ())
+    with Corpus.open(space.corpus_path) as corpus:
+        corpus.add([Example("both", "연고와 파스", labeled=False)])
+        corpus.set_labels("both", "kim", [Keyword(0, 2, "연고"), Keyword(4, 6, "파스")])
+        corpus.set_labels("both", "lee", [Keyword(0, 2, "연고")])
     source = tmp_path / "texts.txt"
     source.write_text("\n".join([*TEXTS, *(f"{t} 그리고 두통약도." for t in TEXTS)]))
     assert kwtui("-w", space.root, "data", "import", source).returncode == 0
@@ -208,4 +214,7 @@ def test_a_whole_session_from_import_to_export(kwtui, space: Workspace, tmp_path
     out = tmp_path / "out.jsonl"
     exported = kwtui("-w", space.root, "data", "export", "-o", out)
     assert exported.returncode == 0, exported.stderr
-    assert len(out.read_text(encoding="utf-8").splitlines()) == 10
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert len(rows) == 11
+    (settled,) = [row for row in rows if row["id"] == "both"]
+    assert [k["surface"] for k in settled["keywords"]] == ["연고"]

@@ -77,6 +77,26 @@ def advise(rows: Sequence[RungResult], facts: Facts) -> list[str]:
     return [sentence for sentence in found if sentence]
 
 
+def swept(rows: Sequence[RungResult]) -> list[str]:
+    """What a sweep says: the best of the values that are a sure gain over the first, if any is."""
+    gains = {row.strategy: row.delta for row in rows if row.delta is not None}
+    if not gains:
+        return []
+    sure = {n: d for n, d in gains.items() if d.p_corrected < SIGNIFICANT and d.difference > 0}
+    best, delta = max((sure or gains).items(), key=lambda pair: pair[1].difference)
+    sentence = _("No value is a sure gain over {against}; the best is {strategy}: {points}, p {p}.")
+    if sure:
+        sentence = _("The best is {strategy}: {points} points over {against}, corrected p {p}.")
+    return [
+        sentence.format(
+            strategy=best,
+            against=delta.against,
+            points=f"{100 * delta.difference:+.1f}",
+            p=p_words(delta.p_corrected),
+        )
+    ]
+
+
 def choose(rows: Sequence[RungResult], facts: Facts, *, controls: bool = True) -> Choice | None:
     """Rule 1: from the lowest rung up, a higher one only for a gain that is real and worth it.
 

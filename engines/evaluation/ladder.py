@@ -14,7 +14,7 @@ from pathlib import Path
 
 from engines.corpus.gold import seen_surfaces
 from engines.corpus.store import Corpus
-from engines.evaluation.advice import Facts, advise
+from engines.evaluation.advice import Facts, advise, swept
 from engines.evaluation.answering import Answered, answers, free
 from engines.evaluation.canonical import Canonical
 from engines.evaluation.curve import Curve
@@ -54,7 +54,8 @@ class Wish:
     are scored where their models exist. `fresh`: answer again what was answered before. `worth`:
     the gain in F1 that pays for a rung. `command`: the line that repeats it. `file`: where the
     result is written instead of the split's own. `curve` and `tokens` go into the advice; without
-    `tokens` the vocabulary of the first model is looked at.
+    `tokens` the vocabulary of the first model is looked at. `against`: in a sweep, the strategy
+    that all others are compared with.
     """
 
     limit: int = 0
@@ -65,6 +66,7 @@ class Wish:
     file: Path | None = None
     curve: Curve | None = None
     tokens: str = ""
+    against: str = ""
 
 
 def run(
@@ -219,7 +221,7 @@ def _result(
 ) -> LadderResult:
     order = sorted(climbed, key=lambda one: (one.standing.rung, one.standing.effort))
     rows = [row_of(space, split, texts, one) for one in order]
-    gains = deltas(order, rows)
+    gains = deltas(order, rows, wish.against)
     rows = [replace(row, delta=gains.get(row.strategy)) for row in rows]
     by_name = {one.name: one for one in order}
     uses = count_use(space, split)
@@ -237,7 +239,7 @@ def _result(
         split=split,
         texts=len(texts),
         rows=tuple(rows),
-        advice=tuple(advise(rows, facts)),
+        advice=tuple(swept(rows) if wish.against else advise(rows, facts)),
         gold_problems=problems,
         versions=environment_note(),
         commands=(wish.command,) if wish.command else (),

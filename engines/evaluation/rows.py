@@ -105,11 +105,21 @@ def gain_of(one: Climbed, other: Climbed) -> Delta:
     return Delta(one.name, found.value, *ends, found.p_value, found.p_value)
 
 
-def deltas(order: Sequence[Climbed], rows: Sequence[RungResult]) -> dict[str, Delta]:
-    """Each strategy against the best one of the rung below, p-values corrected over all (Holm)."""
+def deltas(
+    order: Sequence[Climbed], rows: Sequence[RungResult], against: str = ""
+) -> dict[str, Delta]:
+    """Each strategy against the best one of the rung below, p-values corrected over all (Holm).
+
+    With `against` each other one against that one.
+    """
     found: dict[str, Delta] = {}
     scored = {row.strategy: row.scores.f1 for row in rows}
     for one in order:
+        if against:
+            if one.name != against:
+                base = next(other for other in order if other.name == against)
+                found[one.name] = gain_of(base, one)
+            continue
         lower = [other for other in order if other.standing.rung < one.standing.rung]
         if not lower or one.standing.rung == CONTROL:
             continue

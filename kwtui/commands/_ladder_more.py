@@ -71,7 +71,7 @@ def sweep(
         settings, variants = with_variants(settings, names, asked)
     mark = "".join(c if c.isalnum() or c in "._" else "-" for c in asked.field)
     path = space.reports / "ladder" / "sweeps" / f"{split}-{'-'.join(names)}-{mark}.json"
-    wish = replace(wish, file=path)
+    wish = replace(wish, file=path, against=variants[0])
     return run(space, settings, variants, split, wish, on_progress=lines.update, on_note=lines.say)
 
 

@@ -316,6 +316,16 @@ def _rate(value: float) -> str:
     return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
+def _gains(result: LadderResult) -> str:
+    """What the gains of the table are against: in a sweep the first value."""
+    rungs = {row.strategy: row.rung for row in result.rows}
+    level = {r.delta.against for r in result.rows if r.delta and r.rung == rungs[r.delta.against]}
+    if level:
+        said = _("Gains are against {name}; p-values are Holm-corrected.")
+        return said.format(name=level.pop())
+    return _("Gains are against the best strategy of the rung below; p-values are Holm-corrected.")
+
+
 def _notes(result: LadderResult) -> list[str]:
     seeds = max((row.seeds for row in result.rows), default=1)
     covers = _("Intervals: 95 % bootstrap over {texts} texts of {split}, without training chance.")
@@ -325,9 +335,7 @@ def _notes(result: LadderResult) -> list[str]:
             "trainings."
         )
     notes = [covers.format(texts=f"{result.texts:,}", split=result.split, seeds=seeds)]
-    notes.append(
-        _("Gains are against the best strategy of the rung below; p-values are Holm-corrected.")
-    )
+    notes.append(_gains(result))
     notes.append(
         _("ms: one text asked alone; MiB: the highest of the process, with what earlier ones left.")
     )

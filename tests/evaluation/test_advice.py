@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engines.evaluation.advice import Facts, advise, choose
+from engines.evaluation.advice import Facts, advise, choose, swept
 from engines.evaluation.curve import Curve, Gain
 from engines.evaluation.metrics import Counts, Overlap, Scores, Share
 from engines.evaluation.results import Delta, LadderResult, RungResult
@@ -193,3 +193,15 @@ def test_the_audit_is_told_until_a_tokenizer_rung_was_measured() -> None:
 def test_a_note_that_holds_for_several_strategies_is_said_once() -> None:
     rows = (row("lora", 3, 0.6, note="a."), row("sft", 4, 0.9, note="a."), row("crf", 0, 0.5))
     assert LadderResult("dev", 10, rows).notes() == ["lora, sft: a."]
+
+
+def test_a_sweep_names_the_best_value_or_says_that_none_is_sure() -> None:
+    def gain(points: float, p: float) -> Delta:
+        return Delta("r=4", points / 100, 0.0, 0.0, p, p)
+
+    first, high = row("r=4", 3, 0.6), row("r=16", 3, 0.7, delta=gain(9, 0.2))
+    rows = [first, row("r=8", 3, 0.63, delta=gain(3, 0.01)), high]
+    assert swept(rows) == ["The best is r=8: +3.0 points over r=4, corrected p 0.010."]
+    rows[1] = row("r=8", 3, 0.57, delta=gain(-3, 0.01))
+    assert swept(rows) == ["No value is a sure gain over r=4; the best is r=16: +9.0, p 0.200."]
+    assert swept([first]) == []

@@ -123,6 +123,10 @@ def test_a_field_of_a_prompt_is_swept_without_a_training(kwtui: Run, space: Work
     plain, shown = found["rows"]  # type: ignore[misc]
     assert plain["prompt_tokens"] < shown["prompt_tokens"]
     assert (plain["effort"], shown["effort"]) == (1, 2)
+    assert plain["delta"] is None
+    assert shown["delta"]["against"] == "prompt shots=0"
+    (sentence,) = found["advice"]  # type: ignore[misc]
+    assert "prompt shots=0" in sentence
     assert _recipes(space) == []
 
 

@@ -51,7 +51,10 @@ def import_(
     ),
     dry_run: bool = typer.Option(False, "--dry-run", help=_("Only say what would be done.")),
     records: str = typer.Option(
-        "", "--records", metavar="PRESET", help=_("Drug data as context records, by a preset.")
+        "",
+        "--records",
+        metavar="PRESET",
+        help=_("Drug data as context records, by a preset; auto: by the one that fits."),
     ),
     reason: str = REASON,
     as_json: bool = JSON,

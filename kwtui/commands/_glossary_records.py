@@ -34,11 +34,18 @@ def import_records(
     as_json: bool = False,
 ) -> None:
     """Make context records and terms of a file of drug data by a preset of config.toml."""
+    from engines.finding import fitting_presets
     from engines.finding import preset as find_preset
     from glossary.record_import import import_records as run
     from glossary.record_import import look
     from glossary.store import exists
 
+    if preset == "auto":
+        fitting = fitting_presets(context.settings(), file, encoding or None)
+        if not fitting:
+            raise UserError(_("{path}: no preset of config.toml fits it.").format(path=file))
+        preset = fitting[0]
+        _say(_("{path}: read by the preset {preset}.").format(path=file, preset=preset))
     chosen = find_preset(context.settings(), preset)
     if dry_run:
         there = exists(context.need_workspace().glossary_path)

@@ -236,7 +236,12 @@ def test_the_commands_import_embed_and_retrieve(
         assert run(["-w", root, "glossary", *arguments]) == 0, capsys.readouterr().err
         return capsys.readouterr().out
 
+    seen = json.loads(
+        call("import", "--records", "auto", str(DATA / "dur.xml"), "--dry-run", "--json")
+    )
+    assert not Workspace(Path(root)).glossary_path.exists()
     done = json.loads(call("import", "--records", "dur", str(DATA / "dur.xml"), "--json"))
+    assert seen == done and json.loads(call("stats", "--json"))["records"] == {"dur": 2}
     assert done["records"]["new"] == 2 and done["terms"]["new"] == 11
     assert json.loads(call("embed", "--json"))["stored"] == 13
     text = "가상파스롤을 먹는데 가상도닌과 같이 먹어도 되나요"
@@ -245,3 +250,7 @@ def test_the_commands_import_embed_and_retrieve(
     record = next(one for one in found if one["kind"] == "record")
     assert record["how"] == "linked" and "names 2 terms of the text" in record["reason"]
     assert run(["-w", root, "glossary", "import", "--records", "x", str(DATA / "dur.xml")]) == 2
+    (tmp_path / "a.csv").write_text("어떤,것\n가,나\n", encoding="utf-8")
+    assert (
+        run(["-w", root, "glossary", "import", "--records", "auto", str(tmp_path / "a.csv")]) == 2
+    )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import lzma
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from engines.training.replacing import Labeled
 from engines.training.scratch_recipe import Data, ModelShape, VocabularyShape
-from engines.training.variety import Labeled
 from glossary.errors import UserError
 from glossary.i18n import _
 from glossary.text import normalise
@@ -20,6 +21,12 @@ from glossary.text import normalise
 WHOLE_PIECES = (
     *("<start_of_turn>", "<end_of_turn>", "<mask>", "\n", '["', '","', '"]', "[]"),
     *("user\n", "model\n", "다음", "키워드를", "JSON", "배열로", "답하세요.", "글:", "답:"),
+)
+
+# What makes weights of one model fit another.
+_SHAPE = (
+    *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"),
+    *("num_key_value_heads", "head_dim", "intermediate_size"),
 )
 
 CHAT_TEMPLATE = (
@@ -47,7 +54,7 @@ def read_source(path: Path) -> Iterator[dict[str, Any]]:
 
 def read_labeled(data: Data, folder: Path) -> tuple[list[Labeled], list[tuple[int, int]], int]:
     """Texts, how often each is drawn (first, last), how many a word of `exclude_terms` left out."""
-    matcher = _word_search(folder / data.exclude_terms) if data.exclude_terms else None
+    matcher = word_search(folder / data.exclude_terms) if data.exclude_terms else None
     records: list[Labeled] = []
     weights: list[tuple[int, int]] = []
     left_out = 0
@@ -68,7 +75,8 @@ def read_labeled(data: Data, folder: Path) -> tuple[list[Labeled], list[tuple[in
     return records, weights, left_out
 
 
-def _word_search(path: Path) -> Any:
+def word_search(path: Path) -> Any:
+    """An automaton of the file's words, one a line: `iter(text)` finds those in a text."""
     import ahocorasick
 
     automaton = ahocorasick.Automaton()
@@ -174,10 +182,24 @@ def _save_tokenizer(folder: Path) -> Any:
 def build_model(shape: ModelShape, tokenizer: Any, seed: int) -> Any:
     """A Gemma 3 text model with random weights, its generation config set to stop at turn ends."""
     import torch
-    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+    from transformers import Gemma3ForCausalLM
+
+    torch.manual_seed(seed)
+    config = _config(shape, tokenizer)
+    model = Gemma3ForCausalLM(config)
+    eos, turn_end = config.eos_token_id
+    model.generation_config.eos_token_id = [turn_end, eos]
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.generation_config.bos_token_id = tokenizer.bos_token_id
+    model.generation_config.do_sample = False
+    return model
+
+
+def _config(shape: ModelShape, tokenizer: Any) -> Any:
+    from transformers import Gemma3TextConfig
 
     turn_end = tokenizer.convert_tokens_to_ids("<end_of_turn>")
-    config = Gemma3TextConfig(
+    return Gemma3TextConfig(
         vocab_size=len(tokenizer),
         hidden_size=shape.hidden_size,
         num_hidden_layers=shape.layers,
@@ -195,10 +217,30 @@ def build_model(shape: ModelShape, tokenizer: Any, seed: int) -> Any:
         tie_word_embeddings=True,
         dtype="float32",
     )
-    torch.manual_seed(seed)
-    model = Gemma3ForCausalLM(config)
-    model.generation_config.eos_token_id = [turn_end, tokenizer.eos_token_id]
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
-    model.generation_config.bos_token_id = tokenizer.bos_token_id
-    model.generation_config.do_sample = False
-    return model
+
+
+def take_up(first: Path, shape: ModelShape, folder: Path) -> tuple[Any, Any]:
+    """Tokenizer and float32 model of the folder `first`; its tokenizer's files go into `folder`.
+
+    Raises UserError when that model is not there or has another shape.
+    """
+    import torch
+    from transformers import AutoTokenizer, Gemma3ForCausalLM
+
+    from engines.models.registry import check_folder
+
+    check_folder(first)
+    tokenizer = AutoTokenizer.from_pretrained(first)
+    model = Gemma3ForCausalLM.from_pretrained(first, dtype=torch.float32)
+    there, wanted = model.config.to_dict(), _config(shape, tokenizer).to_dict()
+    for key in _SHAPE:
+        if there.get(key) != wanted[key]:
+            message = _("{path}: {key} is {there}, the recipe's is {wanted}: give both one shape.")
+            raise UserError(
+                message.format(path=first, key=key, there=there.get(key), wanted=wanted[key])
+            )
+    for file in sorted(first.glob("*token*")):
+        if file.suffix in (".json", ".model"):
+            shutil.copyfile(file, folder / file.name)
+    shutil.copyfile(first / "chat_template.jinja", folder / "chat_template.jinja")
+    return tokenizer, model

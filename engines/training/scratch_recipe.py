@@ -69,6 +69,9 @@ class Variety(_Strict):
     shots: float = Field(0.1, ge=0, le=1, description="one to three solved examples")
     feedback: float = Field(0.08, ge=0, le=1, description="a second turn with feedback")
     invented: float = Field(0.1, ge=0, le=1, description="a keyword replaced by an invented word")
+    swapped: float = Field(
+        0, ge=0, le=1, description="keywords replaced by others of their kind, in bare prompts too"
+    )
 
 
 class Optimisation(_Strict):
@@ -86,6 +89,9 @@ class Optimisation(_Strict):
     max_length: int = Field(640, ge=32, description="longer examples get a bare prompt")
     precision: Literal["float32", "bf16"] = Field("bf16", description="autocast type")
     save_steps: int = Field(500, ge=1, description="steps between checkpoints")
+    average_last: int = Field(
+        1, ge=1, description="the model is the mean of the last so many checkpoints"
+    )
     threads: int = Field(0, ge=0, description="CPU threads; 0 takes all cores")
 
 
@@ -95,6 +101,9 @@ class ScratchRecipe(_Strict):
     method: Literal["scratch"] = "scratch"
     name: str = "model"
     seed: int = 7
+    start: str = Field(
+        "", description="folder of a model of this shape: go on from its weights and tokenizer"
+    )
     model: ModelShape = ModelShape()
     vocabulary: VocabularyShape = VocabularyShape()
     data: Data

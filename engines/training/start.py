@@ -101,7 +101,8 @@ def _complete_scratch(recipe: ScratchRecipe, base: Path, settings: Settings) -> 
     if not how.threads and settings.training.threads:
         how = how.model_copy(update={"threads": settings.training.threads})
     data = recipe.data.model_copy(update=changes)
-    return recipe.model_copy(update={"data": data, "optimisation": how})
+    first = str((base / Path(recipe.start).expanduser()).absolute()) if recipe.start else ""
+    return recipe.model_copy(update={"data": data, "optimisation": how, "start": first})
 
 
 def prepare(recipe: Recipe, path: Path, workspace: Workspace | None) -> RunFolder:

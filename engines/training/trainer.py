@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from engines.events import EventLog
-from engines.training.checkpoints import last_checkpoint
+from engines.training.checkpoints import average, last_checkpoint, whole_checkpoints
 from engines.training.examples import Encoded, batches_by_tokens, collate, encode_sample
-from engines.training.scratch import build_model, build_tokenizer, read_labeled
+from engines.training.replacing import Labeled
+from engines.training.scratch import build_model, build_tokenizer, read_labeled, take_up
 from engines.training.scratch_recipe import ScratchRecipe
-from engines.training.variety import Labeled, PromptMaker, read_kinds
+from engines.training.variety import PromptMaker, read_kinds
 
 
 class Stopped(Exception):  # noqa: N818
@@ -49,8 +50,11 @@ def train_scratch(
     model_dir.mkdir(exist_ok=True)
     torch.set_num_threads(recipe.optimisation.threads or os.cpu_count() or 1)
     records, weights, left_out = read_labeled(recipe.data, folder)
-    tokenizer = build_tokenizer([r.text for r in records], recipe.vocabulary, model_dir)
-    model = build_model(recipe.model, tokenizer, recipe.seed)
+    if recipe.start:
+        tokenizer, model = take_up(folder / recipe.start, recipe.model, model_dir)
+    else:
+        tokenizer = build_tokenizer([r.text for r in records], recipe.vocabulary, model_dir)
+        model = build_model(recipe.model, tokenizer, recipe.seed)
     with EventLog(out / "events.jsonl") as events:
         size = sum(p.numel() for p in model.parameters())
         events.write("start", parameters=size, texts=len(records), texts_left_out=left_out)
@@ -63,6 +67,7 @@ def train_scratch(
             events.write("stopped", step=done)
             raise Stopped(done)
         seconds = time.monotonic() - started
+        average(model, whole_checkpoints(out / "checkpoints")[-recipe.optimisation.average_last :])
         model.config.use_cache = True
         model.save_pretrained(model_dir)
         _write_figures(model_dir / "training.json", size, batches, len(records), left_out, seconds)
@@ -166,7 +171,7 @@ def _fit(
         logging_steps=20,
         logging_nan_inf_filter=False,
         save_steps=o.save_steps,
-        save_total_limit=2,
+        save_total_limit=max(2, o.average_last),
         report_to="none",
         seed=recipe.seed,
         remove_unused_columns=False,

@@ -17,6 +17,7 @@ from pathlib import Path
 from engines.extraction.feedback import Complaint, Fault, feedback_turn
 from engines.extraction.prompt import PromptFields, PromptTemplate, answer_json, load_template
 from engines.models.chat import Message
+from engines.training.replacing import Labeled, Namesakes, invent, invented_word, swap
 from engines.training.scratch_recipe import Variety
 
 WORDINGS = {
@@ -36,7 +37,6 @@ WORDINGS = {
         "Return the keywords as they stand in the text, as a JSON array.",
     ),
 }
-_HANGUL = (0xAC00, 0xD7A3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +48,6 @@ class Kind:
     english: str
     description: str
     held_out: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Labeled:
-    """A text, its keywords in order, and its spans (start, end, label; nested ones too)."""
-
-    text: str
-    keywords: tuple[str, ...]
-    spans: tuple[tuple[int, int, str], ...]
-    note: str = ""
-    note_share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +85,7 @@ class PromptMaker:
         self.variety = variety
         self.seed = seed
         self.words = sorted({word for record in records for word in record.keywords})
+        self.namesakes = Namesakes(records)
         self._templates = {name: load_template(name) for name in ("ko", "en")}
         self._labels = [
             label
@@ -107,6 +97,8 @@ class PromptMaker:
     def sample(self, record: Labeled, index: int, *, plain: bool = False) -> Sample:
         """The prompt number `index` for this record; `plain` gives the bare instruction."""
         rng = random.Random(f"{self.seed}:{index}")
+        if self.variety.swapped and rng.random() < self.variety.swapped:
+            record = swap(rng, record, self.namesakes)
         if plain:
             return self._build(rng, record, PromptFields(text=record.text), "ko", record.keywords)
         draw = _Draw(self, rng, record)
@@ -147,7 +139,7 @@ class _Draw:
         self.language = "en" if rng.random() < maker.variety.english else "ko"
         self.record = record
         if rng.random() < maker.variety.invented:
-            self.record = _invent(rng, record)
+            self.record = invent(rng, record)
         self.labels: frozenset[str] | None = None
 
     def sample(self) -> Sample:
@@ -285,45 +277,6 @@ def in_order(text: str, words: set[str]) -> tuple[str, ...]:
     """Words that stand in the text, by first appearance, the longer first."""
     found = [word for word in words if word in text]
     return tuple(sorted(found, key=lambda word: (text.find(word), -len(word), word)))
-
-
-def invented_word(rng: random.Random) -> str:
-    """Two to five random syllables: nothing but copying helps."""
-    first, last = _HANGUL
-    length, out = rng.randint(2, 5), ""
-    while len(out) < length:
-        syllable = chr(rng.randint(first, last))
-        # Four of five are KS X 1001 syllables (two bytes in EUC-KR); the rest needs byte fallback.
-        if len(syllable.encode("euc-kr", "replace")) == 2 or rng.random() < 0.02:
-            out += syllable
-    return out
-
-
-def _invent(rng: random.Random, record: Labeled) -> Labeled:
-    """The record with one keyword replaced by an invented word, where it stands alone."""
-    spots = [
-        (s, e, label)
-        for s, e, label in record.spans
-        if record.text[s:e] in record.keywords
-        and record.text.count(record.text[s:e]) == 1
-        and not any(o != (s, e, label) and o[0] < e and s < o[1] for o in record.spans)
-    ]
-    if not spots:
-        return record
-    start, end, label = rng.choice(spots)
-    old, new = record.text[start:end], invented_word(rng)
-    shift = len(new) - len(old)
-    spans = tuple(
-        (s, e + shift, x)
-        if (s, e, x) == (start, end, label)
-        else ((s + shift, e + shift, x) if s >= end else (s, e, x))
-        for s, e, x in record.spans
-    )
-    text = record.text[:start] + new + record.text[end:]
-    keywords = tuple(new if word == old else word for word in record.keywords)
-    if any(word not in text for word in keywords):
-        return record
-    return replace(record, text=text, keywords=keywords, spans=spans)
 
 
 def _word_of(rng: random.Random, text: str, record: Labeled) -> str:

@@ -30,7 +30,8 @@ from engines.models.loading import LoadedModel, load
 from engines.records import Example, Prediction, ground
 from engines.settings import Settings, StrategySettings
 from engines.settings import load as load_settings
-from engines.training.variety import Kind, Labeled, in_order, read_kinds, select
+from engines.training.replacing import Labeled
+from engines.training.variety import Kind, in_order, read_kinds, select
 from engines.workspace import assets
 
 DATA = assets() / "kw-mini" / "data"

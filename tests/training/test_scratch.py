@@ -11,7 +11,7 @@ import pytest
 
 from engines.events import EventLog, read_events
 from engines.settings import Settings
-from engines.training.checkpoints import is_whole, last_checkpoint, step_of
+from engines.training.checkpoints import is_whole, last_checkpoint, step_of, whole_checkpoints
 from engines.training.folder import RunFolder
 from engines.training.recipe import load_recipe
 from engines.training.start import complete, prepare
@@ -129,3 +129,79 @@ def test_an_event_cut_off_by_a_kill_spoils_no_other(tmp_path: Path) -> None:
     with EventLog(path) as events:
         events.write("step", step=2)
     assert [event["step"] for event in read_events(path)] == [1, 2]
+
+
+def test_a_run_goes_on_from_the_weights_of_another(
+    recipe: Path, uninterrupted: Path, tmp_path: Path
+) -> None:
+    start = json.dumps(str(uninterrupted / "model"))
+    again = recipe.with_name("again.toml")
+    again.write_text(f"start = {start}\n" + recipe.read_text().replace("30000", "15000"))
+    end = run_here(again, tmp_path / "run")
+    assert end["state"] == "finished"
+    for name in ("tokenizer.json", "tokenizer.model", "chat_template.jinja"):
+        first = (uninterrupted / "model" / name).read_bytes()
+        assert (tmp_path / "run" / "model" / name).read_bytes() == first
+    losses = [
+        next(e for e in read_events(out / "events.jsonl") if e["kind"] == "step")["loss"]
+        for out in (uninterrupted, tmp_path / "run")
+    ]
+    assert losses[1] < losses[0]
+
+
+def test_weights_of_another_shape_are_refused(
+    recipe: Path, uninterrupted: Path, tmp_path: Path
+) -> None:
+    start = json.dumps(str(uninterrupted / "model"))
+    wider = recipe.with_name("wider.toml")
+    wider.write_text(
+        f"start = {start}\n" + recipe.read_text().replace("hidden_size = 32", "hidden_size = 64")
+    )
+    end = run_here(wider, tmp_path / "run")
+    assert end["state"] == "failed"
+    assert "hidden_size is 32, the recipe's is 64" in end["reason"]
+
+
+def test_the_model_can_be_the_mean_of_the_last_checkpoints(
+    recipe: Path, uninterrupted: Path, tmp_path: Path
+) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    mean = recipe.with_name("mean.toml")
+    mean.write_text(recipe.read_text().replace("save_steps", "average_last = 3, save_steps"))
+    assert run_here(mean, tmp_path / "run")["state"] == "finished"
+    kept = whole_checkpoints(tmp_path / "run" / "checkpoints")
+    assert len(kept) == 3
+    saved = [load_file(path / "model.safetensors") for path in kept]
+    made = load_file(tmp_path / "run" / "model" / "model.safetensors")
+    for name, tensor in made.items():
+        expected = torch.stack([tensors[name] for tensors in saved]).mean(0)
+        assert torch.allclose(tensor, expected, atol=1e-6)
+    assert weights(tmp_path / "run") != weights(uninterrupted)
+
+
+def test_padding_on_the_right_leaves_the_loss_as_it_is(uninterrupted: Path) -> None:
+    import numpy as np
+    import torch
+
+    from engines.models.loading import load
+    from engines.training.callbacks import WeightedTrainer
+    from engines.training.examples import Encoded, collate
+
+    model = load(uninterrupted / "model").model
+
+    def row(length: int) -> Encoded:
+        ids = np.arange(10, 10 + length, dtype=np.int32)
+        return Encoded(ids, np.ones(length, dtype=np.float32))
+
+    class Bare(WeightedTrainer):
+        def __init__(self) -> None:
+            self.args: Any = type("Args", (), {"bf16": False})
+
+    def loss(*lengths: int) -> float:
+        with torch.no_grad():
+            rows = collate([[row(length) for length in lengths]], 0)
+            return float(Bare().compute_loss(model, rows))
+
+    assert loss(9, 30) == pytest.approx((8 * loss(9) + 29 * loss(30)) / 37, rel=1e-5)

@@ -112,12 +112,13 @@ def test_the_example_of_the_mission_is_answered(loaded: LoadedModel) -> None:
     assert len({k.surface for k in answer.keywords} & set(terms)) >= 3
 
 
-def test_no_training_text_holds_a_keyword_of_the_demo() -> None:
+@pytest.mark.parametrize("name", ["recipe.toml", "recipe-2.toml"])
+def test_no_training_text_holds_a_keyword_of_the_demo(name: str) -> None:
     from engines.training.recipe import load_recipe
     from engines.training.scratch import read_labeled
     from engines.training.scratch_recipe import ScratchRecipe
 
-    recipe = load_recipe(HOME / "recipe.toml")
+    recipe = load_recipe(HOME / name)
     assert isinstance(recipe, ScratchRecipe)
     records, _weights, left_out = read_labeled(recipe.data, HOME)
     assert left_out > 0

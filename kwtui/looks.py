@@ -11,6 +11,7 @@ from textual.app import App
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
+from textual.widgets import Input, TextArea
 
 from kwtui.choices import ScreenChoices
 from kwtui.themes import THEMES, theme_for
@@ -67,6 +68,11 @@ class Looks(App[Any]):
         self._filters = [
             NoColor() if isinstance(made, Monochrome) else made for made in self._filters
         ]
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """No cursor blinks unless animation is asked for."""
+        if not self.choices.animation and isinstance(event.widget, Input | TextArea):
+            event.widget.cursor_blink = False
 
     # A window that is too small
 

@@ -29,7 +29,7 @@ DARK = Theme(
 )
 LIGHT = Theme(
     name="light",
-    primary="#1f5fbf",
+    primary="#1a52a8",
     secondary="#0b7285",
     accent="#9c5700",
     warning="#9c5700",
@@ -54,6 +54,7 @@ CONTRAST = Theme(
     surface="#000000",
     panel="#303030",
     dark=True,
+    variables={"scrollbar": "#ffff00", "scrollbar-background": "#000000"},
 )
 
 

@@ -187,7 +187,8 @@ class ComparePane(Sending, Pane):
         from kwtui.panes.compare_run import Work, last_words, look
 
         space, before = self.bench.workspace, self._work
-        self._work = await self.bench.work(lambda: look(space)) or Work(False)
+        alive = self.process is not None and self.process.poll() is None
+        self._work = await self.bench.work(lambda: look(space, started=alive)) or Work(False)
         if self._mark() != self._stamp:
             self._waiting += 1
             try:

@@ -48,26 +48,39 @@ def start(space: Workspace, split: str, *, missing: bool = False) -> subprocess.
         )
 
 
-def look(space: Workspace) -> Work:
-    """Whether a ladder holds the workspace now, and whose answers came last."""
+def look(space: Workspace, *, started: bool = False) -> Work:
+    """Whether a ladder is at work in the workspace now, and on what.
+
+    It holds the workspace while it measures; one that was `started` from here and lives may train.
+    """
     folder = space.reports / "ladder"
     try:
         with (folder / ".lock").open("rb") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                return Work(False)
             except BlockingIOError:
-                return Work(True, _strategy(folder / "cache"))
+                started = True
     except OSError:
-        return Work(False)
+        pass
+    return Work(True, _at_work(space)) if started else Work(False)
 
 
-def _strategy(cache: Path) -> str:
-    """The strategy of the answers that were written last."""
+def _at_work(space: Workspace) -> str:
+    """The strategy of the answers that were written last, or the training that the log tells of."""
+    folder = space.reports / "ladder"
+    files = [(path.stat().st_mtime_ns, path) for path in (folder / "cache").glob("*.jsonl")]
+    changed, newest = max(files, default=(0, folder))
     try:
-        files = [(path.stat().st_mtime_ns, path) for path in cache.glob("*.jsonl")]
-        newest = max(files)[1]
-        values = json.loads(_tail(newest).splitlines()[-1])
+        told = (folder / LOG).stat().st_mtime_ns
+    except OSError:
+        told = 0
+    return last_words(space) if told > changed else _strategy(newest)
+
+
+def _strategy(answers: Path) -> str:
+    """The strategy that gave the last of these answers."""
+    try:
+        values = json.loads(_tail(answers).splitlines()[-1])
         return printable(str(values["strategy"]))
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return ""

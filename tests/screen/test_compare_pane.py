@@ -288,6 +288,9 @@ def test_a_ladder_at_work_is_seen_and_one_that_fails_says_why(space: Workspace) 
         with (folder / ".lock").open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             await stage.until(lambda: "the ladder is at work: rag" in stage.text)
+            # While it trains, no answers come: what its log says last is shown.
+            (folder / "ladder.log").write_text("kw-mini-lora\n", encoding="utf-8")
+            await stage.until(lambda: "the ladder is at work: kw-mini-lora" in stage.text)
         await stage.until(lambda: "rag against prompt" in stage.text)
         await stage.press("r")
         await stage.until(lambda: "The ladder has ended:" in stage.text, 90)

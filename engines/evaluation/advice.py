@@ -71,7 +71,7 @@ def advise(rows: Sequence[RungResult], facts: Facts) -> list[str]:
     elif choice is not None:
         found += [_stand(choice), *_refused(choice, facts.worth), _beaten(rows, choice)]
     if models is not None and (models.steps or models.refused):
-        found.append(_usual(models, choice))
+        found.append(_usual(models, choice, {row.rung for row in rows}))
     tokens = _vocabulary(rows, facts, models) or facts.tokens
     found += [_few(rows), _labels(rows, facts), _terms(rows, facts), tokens]
     return [sentence for sentence in found if sentence]
@@ -233,13 +233,15 @@ def usual() -> dict[int, str]:
     }
 
 
-def _usual(models: Choice, choice: Choice | None) -> str:
+def _usual(models: Choice, choice: Choice | None, measured: set[int]) -> str:
     """Rule 2: the usual recommendation beside the measured one, and whether they differ."""
     names, rung = rung_names(), models.row.rung
     if choice is not None and choice.row.rung == CONTROL:
         verdict = _("Measured here: a control suffices, so the two differ.")
     elif rung == RAG:
         verdict = _("Measured here: the same.")
+    elif RAG not in measured:
+        verdict = _("Measured here: {rung}; the recommended rung was not measured.")
     elif rung < RAG:
         verdict = _("Measured here: {rung} suffices, so the two differ.")
     else:

@@ -99,6 +99,9 @@ def test_the_usual_recommendation_stands_beside_the_measured_one() -> None:
     said(ROWS, usual, "Measured here: prompt suffices, so the two differ", p=0.5)
     rows = [row("crf", 0, 0.95), *ROWS]
     said(rows, usual, "Measured here: a control suffices, so the two differ")
+    said(
+        [ROWS[0], ROWS[3]], "Measured here: full fine-tuning; the recommended rung was not measured"
+    )
     # One rung alone says nothing about a recommendation.
     assert "usually" not in said(ROWS[:1])
 

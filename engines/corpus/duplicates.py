@@ -27,6 +27,8 @@ _GRAM = 3
 _BATCH = 2000
 # So many neighbours of a run of equal bands are compared: long runs are linked through them.
 _NEIGHBOURS = 4
+# Hashes of so many 3-grams are kept while texts are signed.
+_HASHES = 1 << 17
 # 3-grams of so many texts are kept while pairs are compared.
 _READ = 8192
 # Of so many texts that are linked already, further pairs tell nothing new.
@@ -110,7 +112,7 @@ def _signatures(rows: Sequence[tuple[int, str]]) -> Iterator[tuple[int, NDArray[
 
     grams = ([gram.encode() for gram in shingles(text)] for _key, text in rows)
     factors = np.array([1, 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
-    hashed = MinHash.generator(grams, num_perm=BANDS * ROWS, seed=1)
+    hashed = MinHash.generator(grams, num_perm=BANDS * ROWS, seed=1, hashfunc=_hashed)
     for (key, _text), mark in zip(rows, hashed, strict=True):
         values = mark.hashvalues.astype(np.uint64).reshape(BANDS, ROWS)
         yield key, (values * factors).sum(axis=1, dtype=np.uint64)
@@ -123,6 +125,14 @@ class _Signed:
     keys: NDArray[np.int64]
     bands: NDArray[np.uint64]
     fresh: NDArray[np.bool_]
+
+
+@lru_cache(maxsize=_HASHES)
+def _hashed(gram: bytes) -> int:
+    """The 32 bits that datasketch takes by default; most 3-grams come again and again."""
+    from datasketch.hashfunc import sha1_hash32
+
+    return int(sha1_hash32(gram))
 
 
 def near_keys(

@@ -99,7 +99,8 @@ class Guard:
         if scope["type"] != "http":
             return
         started, path = time.perf_counter(), scope["path"]
-        status = 500
+        # Who has left hears no answer: 499, as nginx counts them.
+        status = 499
 
         async def sending(message: Any) -> None:
             nonlocal status
@@ -110,6 +111,9 @@ class Guard:
 
         try:
             await self._pass(scope, receive, sending)
+        except Exception:
+            status = 500
+            raise
         finally:
             name = path if path in KNOWN else "other"
             self._metrics.responded(name, status, time.perf_counter() - started)

@@ -224,7 +224,12 @@ def test_clients_that_leave_do_no_harm(served: Served) -> None:
     while numbers(served)["kwtui_texts_waiting"]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    # One that breaks off within its body has had no answer, and was no fault of the server.
+    with socket.create_connection(("127.0.0.1", served.port)) as connection:
+        connection.sendall(served.head(Transfer_Encoding="chunked") + b"ZZ\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400")
     assert len(served.extract("파스")) == 1
+    assert 'status="500"' not in served.client.get("/metrics").text
 
 
 def test_requests_of_one_client_are_counted(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from engines.corpus.formats import examples_of, open_records
 from engines.corpus.session import GUIDELINE
@@ -16,9 +15,6 @@ from glossary.exchange import read_terms
 from glossary.i18n import _
 from glossary.store import Glossary
 from glossary.text import normalise
-
-if TYPE_CHECKING:
-    from engines.evaluation.results import LadderResult
 
 SPLITS = ("train", "dev", "test", "wild")
 UNLABELED = "unlabeled"
@@ -67,25 +63,21 @@ def _refuse(bad: BadLine) -> None:
 # What the demo's rungs learn with: sized so that all of them take minutes on two cores.
 EPOCHS = 2.0
 RUNGS = ("dictionary", "crf", "prompt", "rag", "lora", "qlora", "sft", "tokenizer")
-MEASURED = ("test", "wild")
 
 
-def climb(
+def train(
     space: Workspace,
     names: Sequence[str] = RUNGS,
     *,
-    limit: int = 0,
     epochs: float = EPOCHS,
-    worth: float = 0.02,
     on_progress: Callable[[str, int, int], None] | None = None,
     on_note: Callable[[str], None] | None = None,
-) -> dict[str, LadderResult]:
-    """Train what is missing of these rungs and measure all of them on test and wild texts.
+) -> None:
+    """Train what is missing of these rungs and put them into the workspace's config.toml.
 
-    Cut off, it goes on where it was. `limit`: texts of each split; 0: all.
+    Cut off, it goes on where it was.
     """
-    from engines.evaluation.climbing import Training, register, train_missing, trained_strategies
-    from engines.evaluation.ladder import Wish, run
+    from engines.evaluation.climbing import Training, register, train_missing
     from engines.settings import load
 
     settings = load(space.root)
@@ -93,13 +85,3 @@ def climb(
     training = Training(changes=changes)
     train_missing(space, settings, names, training, on_progress=on_progress, on_note=on_note)
     register(space, settings, names, training.base)
-    settings = trained_strategies(load(space.root), names, training.base)
-    found = {}
-    for split in MEASURED:
-        command = f"kwtui ladder --split {split} --strategies {','.join(names)}"
-        command += f" --limit {limit}" if limit else ""
-        wish = Wish(limit=limit, worth=worth, command=command)
-        found[split] = run(
-            space, settings, names, split, wish, on_progress=on_progress, on_note=on_note
-        )
-    return found

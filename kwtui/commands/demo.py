@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from kwtui.progress import Progress
 
 if TYPE_CHECKING:
     from engines.evaluation.measuring import Rung
+    from engines.evaluation.results import LadderResult
     from engines.records import Example
 
 STRATEGIES = "dictionary,crf,prompt,rag,rag-feedback"
@@ -102,15 +104,14 @@ def _texts(space: Workspace, limit: int) -> dict[str, list[Example]]:
 
 def _climb(space: Workspace, names: list[str], limit: int, epochs: float, as_json: bool) -> None:
     """Every rung on test and wild, the tables, the advice and where the report lies."""
-    from engines.demo import climb
+    from engines.demo import train
     from engines.evaluation.report import write_report
     from kwtui.commands.ladder import Lines
     from kwtui.commands.ladder import report as ladder_report
 
     with Lines() as lines:
-        found = climb(
-            space, names, limit=limit, epochs=epochs, on_progress=lines.update, on_note=lines.say
-        )
+        train(space, names, epochs=epochs, on_progress=lines.update, on_note=lines.say)
+    found = {split: _laddered(space, names, split, limit) for split in MEASURED}
     if as_json:
         document = {"workspace": str(space.root)}
         results = {split: result.to_json() for split, result in found.items()}
@@ -127,6 +128,21 @@ def _climb(space: Workspace, names: list[str], limit: int, epochs: float, as_jso
     sys.stdout.write(_("The texts of test are synthetic, those of wild are real.") + "\n")
     said = _("This shows the machinery and a tiny model, and says nothing about Gemma.")
     sys.stdout.write(said + "\n")
+
+
+def _laddered(space: Workspace, names: list[str], split: str, limit: int) -> LadderResult:
+    """The ladder of a split, by a process of its own: its memory is that of no training."""
+    from engines.children import python_command, python_environment
+    from engines.evaluation.measured import read_result
+
+    options = ["--split", split, "--strategies", ",".join(names), "--limit", str(limit)]
+    command = python_command("kwtui", "-w", str(space.root), "ladder", *options)
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, env=python_environment(), check=False)
+    result = read_result(space, split)
+    if done.returncode or result is None:
+        # What was wrong stands on stderr already.
+        raise typer.Exit(done.returncode or 1)
+    return result
 
 
 def report(rungs: Sequence[Rung], texts: dict[str, int]) -> str:

@@ -335,7 +335,8 @@ def _notes(result: LadderResult) -> list[str]:
             "trainings."
         )
     notes = [covers.format(texts=f"{result.texts:,}", split=result.split, seeds=seeds)]
-    notes.append(_gains(result))
+    if any(row.delta for row in result.rows):
+        notes.append(_gains(result))
     notes.append(
         _("ms: one text asked alone; MiB: the highest of the process, with what earlier ones left.")
     )

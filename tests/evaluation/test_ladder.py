@@ -315,7 +315,7 @@ def test_the_command_prints_table_and_advice_and_json(space: Workspace, kwtui: R
     done = kwtui("-w", space.root, "ladder", "--strategies", "dictionary,crf")
     assert done.returncode == 0, done.stderr
     assert "dictionary" in done.stdout
-    assert "Holm" in done.stdout
+    assert "95 % bootstrap over 30 texts of dev" in done.stdout
     done = kwtui("-w", space.root, "ladder", "--strategies", "dictionary,crf", "--json")
     assert [row["strategy"] for row in json.loads(done.stdout)["rows"]] == CONTROLS
 

@@ -26,6 +26,9 @@ RUNNING = f"{sys.version_info[0]}.{sys.version_info[1]}"
 def main() -> None:
     """Gather as the command line says."""
     wanted = _arguments()
+    if wanted.dry_run:
+        _rehearse_index(wanted)
+        return
     wheels = wanted.out / "wheels"
     if wanted.out.is_dir() and any(wanted.out.iterdir()):
         if not (wanted.out / "SHA256SUMS").is_file():
@@ -62,7 +65,38 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--index", action="append", default=[], help="a further package index")
     parser.add_argument("--extras", default="", help="extras of kwtui: serve,llamacpp")
     parser.add_argument("--constraint", type=Path, default=ROOT / "constraints.txt")
+    parser.add_argument("--dry-run", action="store_true", help="only list what would be gathered")
     return parser.parse_args()
+
+
+def _rehearse_index(wanted: argparse.Namespace) -> None:
+    """Have pip resolve everything against the index, and list what it would fetch."""
+    with tempfile.TemporaryDirectory() as folder:
+        constraint, report = Path(folder) / "constraints.txt", Path(folder) / "report.json"
+        constraint.write_text(_constraints(wanted.constraint, wanted.cuda), encoding="utf-8")
+        command = ["install", "--dry-run", "--ignore-installed", "--quiet", "-c", str(constraint)]
+        command += ["--report", str(report)]
+        for index in wanted.index:
+            command += ["--extra-index-url", index]
+        if wanted.python != RUNNING or wanted.platform:
+            command += ["--only-binary=:all:", "--target", folder, *_chosen(wanted)]
+        _pip(*command, _named(wanted.what, wanted.extras))
+        found = json.loads(report.read_text(encoding="utf-8"))["install"]
+    for entry in sorted(found, key=lambda entry: str(entry["metadata"]["name"]).lower()):
+        print(f"{entry['metadata']['name']}=={entry['metadata']['version']}")
+    print(f"{len(found)} packages; nothing was gathered.")
+
+
+def _chosen(wanted: argparse.Namespace) -> list[str]:
+    """What tells pip of another machine."""
+    chosen = ["--python-version", wanted.python, "--implementation", "cp"]
+    for platform in wanted.platform or []:
+        chosen += ["--platform", platform]
+    return chosen
+
+
+def _named(what: str, extras: str) -> str:
+    return f"{what}[{extras}]" if extras else what
 
 
 def _collect(wanted: argparse.Namespace, wheels: Path) -> None:
@@ -77,16 +111,13 @@ def _collect(wanted: argparse.Namespace, wheels: Path) -> None:
         if Path(what).is_dir():
             _pip("wheel", "--no-deps", "-w", str(wheels), str(what))
             what = str(next(wheels.glob("*.whl")))
-        if wanted.extras:
-            what += f"[{wanted.extras}]"
+        what = _named(what, wanted.extras)
         if wanted.python == RUNNING and not wanted.platform:
             _pip("wheel", "-w", str(wheels), *common, what)
             return
         _sources(constraint, wheels, common)
-        chosen = ["--python-version", wanted.python, "--implementation", "cp"]
-        for platform in wanted.platform or []:
-            chosen += ["--platform", platform]
-        _pip("download", "--only-binary=:all:", "-d", str(wheels), *common, *chosen, what)
+        chosen = ["--only-binary=:all:", "-d", str(wheels), *common, *_chosen(wanted)]
+        _pip("download", *chosen, what)
 
 
 def _constraints(path: Path, cuda: str) -> str:

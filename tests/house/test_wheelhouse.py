@@ -137,6 +137,30 @@ def test_another_python_is_a_sentence(house: Path, tmp_path: Path) -> None:
     assert done.returncode == 1 and "These wheels are for Python 3.99" in done.stderr
 
 
+def test_a_rehearsal_lists_what_would_come_and_keeps_nothing(tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    index.mkdir()
+    wheel(index, "kwfirst", "1.2", "torch==2.13.0")
+    wheel(index, "torch", "2.13.0+cu128")
+    wheel(index, "torch", "2.13.0")
+    pins = tmp_path / "constraints.txt"
+    pins.write_text("torch==2.13.0\n")
+    asked = (sys.executable, "-P", str(GATHER), "kwfirst", "--out", str(tmp_path / "house"))
+    found = {}
+    for cuda in ("", "cu128", "cu999"):
+        found[cuda] = subprocess.run(
+            [*asked, "--dry-run", "--constraint", str(pins), "--cuda", cuda],
+            env=os.environ | CUT_OFF | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert "torch==2.13.0+cu128\n2 packages" in found["cu128"].stdout, found["cu128"].stderr
+    assert "kwfirst==1.2" in found[""].stdout and found[""].returncode == 0
+    assert found["cu999"].returncode != 0 and "--index names one" in found["cu999"].stderr
+    assert not (tmp_path / "house").exists()
+
+
 def test_a_folder_of_something_else_is_not_emptied(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("x")
     done = gather(tmp_path, "kwfirst")

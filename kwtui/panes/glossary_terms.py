@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 NARROW = ("canonical", "category", "aliases", "definition")
 WIDE = (*NARROW, "source", "notes")
 WIDEST = (*NARROW, "ambiguous", "source", "notes")
-_WIDE_FROM, _WIDEST_FROM = 100, 140
+_WIDE_FROM, _WIDEST_FROM = 100, 180
 
 
 class TermsView(TypedAhead, CellEditing, FormActions, ManyActions, ChoiceActions, GlossaryView):

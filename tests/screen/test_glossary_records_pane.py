@@ -55,4 +55,4 @@ def test_what_makes_a_term_ambiguous_is_seen_and_edited_in_the_sheet(space: Work
         assert term is not None
         assert term.ambiguous == ("진통이 오", "진통을 겪")
 
-    perform(story, space, size=(160, 45))
+    perform(story, space, size=(200, 50))

@@ -78,7 +78,10 @@ def corrected(done: Begun, answers: Mapping[int, Prediction], partial: Path) -> 
 
 
 def remaining(examples: Iterable[Example], done: Begun) -> Iterator[Example]:
-    """`examples` without those that are done; UserError when the file is of other texts."""
+    """`examples` without those that are done, which are looked at before this returns.
+
+    UserError when the file is of other texts.
+    """
     source = iter(examples)
     if done.lines:
         with done.path.open("rb") as file:
@@ -94,7 +97,7 @@ def remaining(examples: Iterable[Example], done: Begun) -> Iterator[Example]:
                         "or give the input that it was begun with."
                     )
                     raise UserError(message.format(path=done.path, line=number))
-    yield from source
+    return source
 
 
 def _record(line: bytes) -> dict[str, object] | None:

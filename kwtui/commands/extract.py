@@ -190,8 +190,8 @@ def _extract(
     begun_with: Begun | None,
 ) -> None:
     if begun_with is not None and output is not None:
-        begun_with = _asked_again(extractor, begun_with, partial_of(output), bad)
         examples = remaining(examples, begun_with)
+        begun_with = _asked_again(extractor, begun_with, partial_of(output), bad)
     done = first = begun_with.lines if begun_with else 0
     sink = _sink(output) if begun_with is None else _going_on(begun_with, output)
     with Progress(total, first=first) as progress, sink as out:

@@ -128,6 +128,9 @@ def test_extract_says_it_and_a_later_run_asks_for_it_alone(
     first = lines(out)
     assert [bool(row.get("error")) for row in first] == [n == 3 for n in range(8)]
     server.fault = lambda _n, _body: None
+    other = kwtui("-w", workspace.root, "extract", "-", *asked[4:], "--resume", input="다른 글\n")
+    assert other.returncode == 2 and "is of another text" in other.stderr
+    assert lines(out) == first and not out.with_name("out.jsonl.partial").exists()
     server.asked.clear()
     mended = kwtui(*asked, "--resume")
     assert mended.returncode == 0, mended.stderr

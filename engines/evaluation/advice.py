@@ -84,7 +84,9 @@ def swept(rows: Sequence[RungResult]) -> list[str]:
         return []
     sure = {n: d for n, d in gains.items() if d.p_corrected < SIGNIFICANT and d.difference > 0}
     best, delta = max((sure or gains).items(), key=lambda pair: pair[1].difference)
-    sentence = _("No value is a sure gain over {against}; the best is {strategy}: {points}, p {p}.")
+    sentence = _(
+        "No value is a sure gain over {against}; the best other one is {strategy}: {points}, p {p}."
+    )
     if sure:
         sentence = _("The best is {strategy}: {points} points over {against}, corrected p {p}.")
     return [

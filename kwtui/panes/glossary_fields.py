@@ -19,6 +19,7 @@ from glossary.errors import UserError
 from glossary.i18n import _
 from glossary.term import Term
 from kwtui.panes.glossary_preview import Previewer, matched, refused
+from kwtui.widgets.area import Area
 from kwtui.widgets.lines import Lines
 
 if TYPE_CHECKING:
@@ -87,9 +88,7 @@ class TermForm(ModalScreen[tuple[str, str, Term] | None]):
         if height == 1:
             yield Input(text, id=f"field-{name}", compact=True, select_on_focus=False)
             return
-        area = TextArea(
-            text, id=f"field-{name}", tab_behavior="focus", soft_wrap=True, compact=True
-        )
+        area = Area(text, id=f"field-{name}", tab_behavior="focus", soft_wrap=True, compact=True)
         area.styles.height = height
         area.cursor_blink = False
         yield area

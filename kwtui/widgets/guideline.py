@@ -14,6 +14,7 @@ from textual.widgets import Static, TextArea
 from glossary.i18n import _
 from glossary.text import normalise, printable
 from kwtui.themes import WRONG
+from kwtui.widgets.area import Area
 
 
 class GuidelineScreen(ModalScreen[str | None]):
@@ -38,7 +39,7 @@ class GuidelineScreen(ModalScreen[str | None]):
         with Vertical(classes="window tall") as window:
             window.border_title = Content(_("Guideline"))
             window.border_subtitle = Content(_("e changes it, Esc closes"))
-            area = TextArea(
+            area = Area(
                 self._read(),
                 read_only=True,
                 soft_wrap=True,

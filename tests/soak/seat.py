@@ -266,7 +266,7 @@ class Sitter:
         # A letter first: that it goes is seen, and what is pasted then comes after the emptying.
         self.seat.press("끝말")
         self.seat.await_("끝말")
-        self.seat.press("\x1b[F\x15")
+        self.seat.press(("\x1b[1;5F" + "\x15" * 3) * 3)
         self.seat.await_("Type or paste a text here")
         text = text or self.rng.choice(TEXTS)
         self.seat.press(f"\x1b[200~{text}\x1b[201~")

@@ -62,7 +62,8 @@ class MonitorPane(RunActions, LogActions, Pane):
 
     def compose(self) -> ComposeResult:
         """The views' names; the list; values and the view in front beneath or beside it."""
-        plain = self.bench.choices.borders == "ascii"
+        # Without colours only its letters tell one curve from another.
+        plain = self.bench.choices.borders == "ascii" or self.app.no_color
         yield Lines(id="monitor-head")
         with Horizontal(id="monitor-body"):
             key = "F5"

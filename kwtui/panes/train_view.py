@@ -87,7 +87,7 @@ def _parts(found: Preflight, width: int) -> list[Content]:
 
 def _facts(found: Preflight) -> list[tuple[str, str]]:
     data = found.data
-    time = _("m tries this machine's pace")
+    time = _("t tries this machine's pace")
     if found.seconds is not None:
         time = _("about {time}; a step {seconds} s").format(
             time=duration(found.seconds), seconds=f"{found.step_seconds or 0:.2f}"

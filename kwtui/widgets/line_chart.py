@@ -15,7 +15,7 @@ from kwtui.widgets.lines import Lines
 # Dots of a braille cell (Unicode U+2800): column 0 and 1, from the top.
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 # Colours told apart by colour-blind people too, and in sixteen colours (Wong 2011, by theme).
-STYLES = ("b $primary", "b $warning", "b $success", "b $secondary")
+STYLES = ("b $primary", "b $accent", "b $success", "b $secondary")
 LEFT = 8
 
 

@@ -220,3 +220,24 @@ def test_korean_panes_are_ascii_but_for_korean(
         assert letters.isascii(), (pane, sorted({c for c in letters if not c.isascii()}), letters)
 
     in_every_pane(filled, look)
+
+
+def test_curves_are_told_apart_by_letters_without_colours(
+    space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kwtui.widgets.line_chart import Curve, LineChart, Plot, Point
+
+    monkeypatch.setenv("NO_COLOR", "1")
+    lines = [[Point(x, y, y, y) for x in range(9)] for y in (1.0, 2.0)]
+    plot = Plot([Curve(lines[0], "a"), Curve(lines[1], "b")], 0, 8)
+
+    async def story(stage: Stage) -> None:
+        await stage.press("f6")
+        await stage.idle()
+        chart = stage.app.query_one("#chart", LineChart)
+        chart.plot(plot)
+        shown = "\n".join(content.plain for content in chart._contents)
+        assert "aa" in shown
+        assert "bb" in shown
+
+    perform(story, space)

@@ -77,7 +77,7 @@ def attributes(segment: object) -> bool:
     return bool(style.bold or style.reverse or style.underline or style.strike)
 
 
-@pytest.mark.parametrize("theme", ["dark", "contrast"])
+@pytest.mark.parametrize("theme", ["dark", pytest.param("contrast", marks=pytest.mark.long)])
 def test_sixteen_colours_are_those_of_the_terminal(
     filled: Workspace, theme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,6 +122,7 @@ def test_high_contrast_is_a_key_and_every_letter_stands_out(filled: Workspace) -
     in_every_pane(filled, look)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_the_usual_themes_can_be_read(
     filled: Workspace, theme: str, monkeypatch: pytest.MonkeyPatch
@@ -209,6 +210,7 @@ def test_term_and_locale_say_what_can_be_shown(
     assert theme_for(found, no_color=True) == "dark-16"
 
 
+@pytest.mark.long
 def test_korean_panes_are_ascii_but_for_korean(
     filled: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

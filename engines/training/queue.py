@@ -108,6 +108,12 @@ class Queue:
         """Whether the whole queue starts nothing."""
         return self._read()[0]
 
+    @property
+    def has_work(self) -> bool:
+        """Whether a supervisor has something to see to: what is held back is no such thing."""
+        paused, entries = self._read()
+        return any(e.state == "started" or (e.state == "waiting" and not paused) for e in entries)
+
     def add(
         self, run: str, conditions: Conditions, *, author: str = "", front: bool = False
     ) -> int:
@@ -167,7 +173,7 @@ class Queue:
 
     def wake(self) -> bool:
         """Start a supervisor where there is something to do and none lives; whether it did."""
-        if not self.file.exists() or not self.read() or is_locked(self.lock_file):
+        if not self.file.exists() or not self.has_work or is_locked(self.lock_file):
             return False
         with self.log.open("ab") as log:
             subprocess.Popen(

@@ -1,7 +1,8 @@
 """The process that starts what is due in a queue: `python -P -m engines.training.supervisor RUNS`.
 
-Single by lock, a session of its own. It ends when the queue is empty, or when it is killed; the
-runs it started go on, and the next command of kwtui starts it anew.
+Single by lock, a session of its own. It ends when nothing of the queue is left but what a person
+holds back, or when it is killed; the runs it started go on, and the next command of kwtui starts
+it anew.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Supervisor:
         self._free_since: dict[tuple[str, str], float] = {}
 
     def work(self, tick: float = TICK, idle: float = IDLE_SECONDS) -> None:
-        """Go on until the queue has been empty for `idle` seconds."""
+        """Go on until there has been nothing to do for `idle` seconds."""
         last = time.monotonic()
         while time.monotonic() - last < idle:
             self._mourn()
@@ -67,7 +68,7 @@ class Supervisor:
                 self._watch(entry)
         if not self.queue.paused:
             self._start_due([entry for entry in self.queue.read() if entry.state == "waiting"])
-        return bool(self.queue.read())
+        return self.queue.has_work
 
     def _watch(self, entry: Entry) -> None:
         """A started run: out of its hours it is stopped, at its end it leaves the queue."""
@@ -234,6 +235,9 @@ def main(arguments: list[str]) -> int:
     except OSError:
         return 0
     Supervisor(queue).work()
+    while queue.has_work:
+        # Something came in the moment in which it wanted to go.
+        Supervisor(queue).work()
     return 0
 
 

@@ -207,6 +207,7 @@ class RunActions(Widget):
         def change(queue: Queue, row: Row) -> None:
             held = row.entry is not None and row.entry.state == "paused"
             queue.pause(row.run.id, on=not held)
+            queue.wake()
 
         self._queued(change)
 

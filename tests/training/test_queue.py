@@ -69,8 +69,14 @@ def test_a_paused_queue_starts_nothing(
     waiting(queue, "a")
     queue.add("a", Conditions())
     queue.pause(None)
-    Supervisor(queue).look()
-    assert starts == [] and Queue(queue.runs).paused
+    work = Supervisor(queue)
+    assert not work.look() and starts == [] and Queue(queue.runs).paused
+    assert not queue.wake(), "no process waits for what is held back"
+    queue.pause(None, on=False)
+    queue.pause("a")
+    assert not work.look() and not queue.has_work
+    queue.pause("a", on=False)
+    assert queue.has_work and work.look() and [name for name, _ in starts] == ["a"]
 
 
 def test_what_is_in_the_queue_twice_or_not_at_all_is_told(queue: Queue) -> None:

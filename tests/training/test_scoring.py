@@ -147,7 +147,8 @@ def test_a_judge_that_always_dies_fails_the_run_which_then_goes_on_to_its_end(
     (out / "kept.toml").replace(out / "recipe.toml")
     again = run(recipe, out)
     assert again["state"] == "finished" and again["step"] == 8
-    assert judged(out).keys() == {0, 3, 4, 6, 8}
+    # Those that were rotated away meanwhile have no verdict.
+    assert judged(out).keys() == {0, 6, 8}
 
 
 def test_scores_stand_still_after_as_many_no_better_ones_as_patience_says() -> None:

@@ -18,6 +18,7 @@ from glossary.i18n import _
 
 if TYPE_CHECKING:
     from engines.training.dataset import Dataset
+    from engines.training.sft import Course
     from engines.training.tuning import _Run
 
 OPTIMIZERS = {
@@ -37,57 +38,15 @@ def fit(
     """
     from transformers import PrinterCallback
 
-    from engines.training.callbacks import (
-        CadenceCallback,
-        EventCallback,
-        ScoringCallback,
-        StepCallback,
-    )
-    from engines.training.monitoring import MonitorCallback
-    from engines.training.sft import AnswerTrainer, Course, plain_model, shared_verdict
+    from engines.training.callbacks import StepCallback
+    from engines.training.sft import AnswerTrainer, plain_model, shared_verdict
 
-    recipe = run.recipe
     base = plain_model(model)
-    scorer = None
-    separate = judge is not None and (sharded(recipe) or recipe.evaluation.separate)
-    if separate:
-        judge = None  # spread weights answer nothing in place
-        scorer = Scorer(run.folder, run.scored) if is_first() else None
-    add_answer_loss(base)
-    how = recipe.optimisation
-    if how.packing and not packing_keeps_apart(base):
-        message = _("This model lets packed examples see each other: set optimisation.packing off.")
-        raise UserError(message)
-    share = how.share_heads and not how.checkpointing and not how.packing
-    course = Course(
-        examples=data.examples,
-        plan=plan,
-        names=data.names,
-        out=run.folder.path,
-        pad_id=run.tokenizer.pad_token_id or 0,
-        share_heads=share and heads_can_be_shared(base),
-        packing=how.packing,
-        dev_examples=data.dev_examples,
-        judge=judge,
-        keep=recipe.saving.keep,
-        nan_steps=how.nan_steps,
-        on_verdict=run.heard,
-        new_rows=prepare(recipe, run.path, plan.steps, sharded=sharded(recipe)),
-    )
-    if course.new_rows is not None:
-        run.events.write("new_rows", steps=course.new_rows.first_steps, only=recipe.new_rows.only)
+    judge, scorer, apart = _judges(run, judge)
+    course = _course(run, base, data, plan, judge)
     steps = StepCallback(run.stop.agreed if run.stop else None, run.on_step)
-    callbacks: list[Any] = [
-        EventCallback(run.events, tokens_per_step(data, plan)),
-        steps,
-    ]
-    if judge is not None:
-        callbacks.append(CadenceCallback(_cadence(recipe, plan), recipe.evaluation.patience))
-    if separate:
-        patience = recipe.evaluation.patience
-        callbacks.append(ScoringCallback(_cadence(recipe, plan), patience, scorer))
-    board = recipe.saving.tensorboard
-    callbacks.append(MonitorCallback(run.folder.path, run.events, board=board))
+    callbacks = _callbacks(run, tokens_per_step(data, plan), steps)
+    callbacks[2:2] = _cadences(run.recipe, plan, judge, scorer, apart=apart)
     tell_work(run, base, data, plan, shared=course.share_heads)
     trainer = AnswerTrainer(
         course,
@@ -112,6 +71,69 @@ def fit(
         if scorer is not None:
             scorer.close()
     return int(trainer.state.global_step), best, steps.stopped
+
+
+def _judges(run: _Run, judge: Judge | None) -> tuple[Judge | None, Scorer | None, bool]:
+    """Who judges in place, who judges saved checkpoints (one rank's), and whether that is so.
+
+    Weights that are spread over GPUs answer nothing in place.
+    """
+    apart = judge is not None and (sharded(run.recipe) or run.recipe.evaluation.separate)
+    if not apart:
+        return judge, None, False
+    return None, Scorer(run.folder, run.scored) if is_first() else None, True
+
+
+def _course(run: _Run, base: Any, data: Dataset, plan: Plan, judge: Judge | None) -> Course:
+    """What the steps work on; UserError where the model lets packed examples see each other."""
+    from engines.training.sft import Course
+
+    recipe, how = run.recipe, run.recipe.optimisation
+    add_answer_loss(base)
+    if how.packing and not packing_keeps_apart(base):
+        message = _("This model lets packed examples see each other: set optimisation.packing off.")
+        raise UserError(message)
+    share = how.share_heads and not how.checkpointing and not how.packing
+    new_rows = prepare(recipe, run.path, plan.steps, sharded=sharded(recipe))
+    if new_rows is not None:
+        run.events.write("new_rows", steps=new_rows.first_steps, only=recipe.new_rows.only)
+    return Course(
+        examples=data.examples,
+        plan=plan,
+        names=data.names,
+        out=run.folder.path,
+        pad_id=run.tokenizer.pad_token_id or 0,
+        share_heads=share and heads_can_be_shared(base),
+        packing=how.packing,
+        dev_examples=data.dev_examples,
+        judge=judge,
+        keep=recipe.saving.keep,
+        nan_steps=how.nan_steps,
+        on_verdict=run.heard,
+        new_rows=new_rows,
+    )
+
+
+def _callbacks(run: _Run, tokens: list[int], steps: Any) -> list[Any]:
+    """What writes down the events, counts the steps and watches the machine."""
+    from engines.training.callbacks import EventCallback
+    from engines.training.monitoring import MonitorCallback
+
+    board = run.recipe.saving.tensorboard
+    monitor = MonitorCallback(run.folder.path, run.events, board=board)
+    return [EventCallback(run.events, tokens), steps, monitor]
+
+
+def _cadences(
+    recipe: TuneRecipe, plan: Plan, judge: Judge | None, scorer: Scorer | None, *, apart: bool
+) -> list[Any]:
+    """What calls the judge, in place or apart, at the recipe's cadence."""
+    from engines.training.callbacks import CadenceCallback, ScoringCallback
+
+    patience = recipe.evaluation.patience
+    if apart:
+        return [ScoringCallback(_cadence(recipe, plan), patience, scorer)]
+    return [] if judge is None else [CadenceCallback(_cadence(recipe, plan), patience)]
 
 
 def check_processes(run: _Run, working: int) -> None:

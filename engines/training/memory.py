@@ -176,17 +176,7 @@ def estimate(shape: Shape, job: Job) -> Estimate:
     kept, logits = activations(shape, job), logit_bytes(shape, job)
     copies = _cast_weights(shape, job)
     held = gradients if job.accumulation > 1 else 0
-    evaluation = evaluation_bytes(shape, job)
-    moments = {
-        # Everything kept, the head's logits and their gradient.
-        "loss": (kept + copies + held, logits, 0),
-        # The last layer's backward pass, all others' activations still there.
-        "backward": (kept + copies + held, 0, _backward(shape, job)),
-        # The end of the backward pass: all gradients, and one more of the embedding matrix.
-        "gradients": (gradients, 0, _embedding_gradient(shape, job, each)),
-        "step": (gradients, 0, _step(shape, job, each)),
-        "evaluation": (0, 0, evaluation),
-    }
+    moments = _moments(shape, job, gradients, kept + copies + held, logits, each)
     moment = max(moments, key=lambda name: sum(moments[name]))
     stays, heads, passing = moments[moment]
     allocated = fixed + stays + heads + passing
@@ -209,6 +199,22 @@ def estimate(shape: Shape, job: Job) -> Estimate:
         allocated=allocated,
         moment=moment,
     )
+
+
+def _moments(
+    shape: Shape, job: Job, gradients: int, kept: int, logits: int, each: int
+) -> dict[str, tuple[int, int, int]]:
+    """Bytes of each full moment beside what is always there: staying, of the head, passing."""
+    return {
+        # Everything kept, the head's logits and their gradient.
+        "loss": (kept, logits, 0),
+        # The last layer's backward pass, all others' activations still there.
+        "backward": (kept, 0, _backward(shape, job)),
+        # The end of the backward pass: all gradients, and one more of the embedding matrix.
+        "gradients": (gradients, 0, _embedding_gradient(shape, job, each)),
+        "step": (gradients, 0, _step(shape, job, each)),
+        "evaluation": (0, 0, evaluation_bytes(shape, job)),
+    }
 
 
 def saved_by_layer(shape: Shape, job: Job) -> dict[str, int]:

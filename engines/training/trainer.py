@@ -147,21 +147,42 @@ def _fit(
     watch: _Watch,
 ) -> int:
     """Run the steps that are left; the step that was reached."""
-    from transformers import PrinterCallback, TrainingArguments
+    from transformers import PrinterCallback
 
     from engines.training.callbacks import EventCallback, StepCallback, WeightedTrainer
     from engines.training.monitoring import MonitorCallback
 
-    o = recipe.optimisation
     checkpoints = out / "checkpoints"
-    arguments = TrainingArguments(
+    trainer = WeightedTrainer(
+        model=model,
+        args=_arguments(recipe, checkpoints, len(batches)),
+        train_dataset=batches,
+        data_collator=partial(collate, pad_id=tokenizer.pad_token_id),
+        callbacks=[
+            EventCallback(watch.events, [sum(map(len, batch)) for batch in batches]),
+            StepCallback(watch.stop, watch.on_step),
+            MonitorCallback(out, watch.events, board=True),
+        ],
+    )
+    trainer.remove_callback(PrinterCallback)
+    last = last_checkpoint(checkpoints)
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    return int(trainer.state.global_step)
+
+
+def _arguments(recipe: ScratchRecipe, checkpoints: Path, steps: int) -> Any:
+    """transformers' arguments for a recipe: the rate warms up, stays and decays at the end."""
+    from transformers import TrainingArguments
+
+    o = recipe.optimisation
+    return TrainingArguments(
         output_dir=str(checkpoints),
         per_device_train_batch_size=1,  # an item of the data set is a batch already
-        max_steps=len(batches),
+        max_steps=steps,
         train_sampling_strategy="sequential",
         learning_rate=o.learning_rate,
         lr_scheduler_type="warmup_stable_decay",
-        lr_scheduler_kwargs={"num_decay_steps": int(len(batches) * o.decay_share)},
+        lr_scheduler_kwargs={"num_decay_steps": int(steps * o.decay_share)},
         warmup_steps=o.warmup_steps,
         weight_decay=o.weight_decay,
         adam_beta2=0.98,
@@ -178,21 +199,6 @@ def _fit(
         dataloader_num_workers=0,
         disable_tqdm=True,
     )
-    trainer = WeightedTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=batches,
-        data_collator=partial(collate, pad_id=tokenizer.pad_token_id),
-        callbacks=[
-            EventCallback(watch.events, [sum(map(len, batch)) for batch in batches]),
-            StepCallback(watch.stop, watch.on_step),
-            MonitorCallback(out, watch.events, board=True),
-        ],
-    )
-    trainer.remove_callback(PrinterCallback)
-    last = last_checkpoint(checkpoints)
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
-    return int(trainer.state.global_step)
 
 
 def _has_gpu() -> bool:

@@ -133,6 +133,13 @@ def split(
         excluded = grouped.to_json() if grouped else {}
         print_json({**document, **excluded, **({"unseen": terms} if unseen else {})})
         return
+    _say_split(groups, grouped, counts, [name for name, share in wanted.items() if share])
+
+
+def _say_split(
+    groups: int, grouped: Grouped | None, counts: dict[str, int], wanted: list[str]
+) -> None:
+    """What came of it, what was left out, and which split is empty."""
     sentence = ngettext_("{count} group got its split.", "{count} groups got their split.", groups)
     say(sentence.format(count=f"{groups:,}"))
     if grouped and grouped.excluded:
@@ -143,7 +150,7 @@ def split(
             count,
         )
         say(sentence.format(count=f"{count:,}"))
-    if missing := [name for name, share in wanted.items() if share and name not in counts]:
+    if missing := [name for name in wanted if name not in counts]:
         sentence = _(
             "No text fell into {splits}: with few texts the shares are met only roughly. Import "
             "more, or try --anew with another --seed."

@@ -69,7 +69,7 @@ class TermForm(ModalScreen[tuple[str, str, Term] | None]):
         with Vertical(classes="window form") as window:
             window.border_title = Content(_("Term") if self.seen.id else _("New term"))
             window.border_subtitle = Content(
-                _("Ctrl+S keeps · Ctrl+E editor · Ctrl+K keyword or not · Esc closes")
+                _("Ctrl+S keeps, Ctrl+E editor, Ctrl+K keyword or not, Esc closes")
             )
             for name, height in _LINES.items():
                 with Horizontal(classes="field"):

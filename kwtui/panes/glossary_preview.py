@@ -98,7 +98,7 @@ def describe(term: Term, width: int, *, roomy: bool) -> list[Content]:
     head: list[Content | tuple[str, str] | str] = [" ", (printable(term.canonical), KEY)]
     if not term.keyword:
         head += ["  ", (_("not a keyword"), WRONG)]
-    about = " · ".join(filter(None, (term.category, term.language, term.source)))
+    about = ", ".join(filter(None, (term.category, term.language, term.source)))
     head += ["  ", (printable(about), MUTED)]
     lines = [Content.assemble(*head)]
     if term.aliases:

@@ -142,7 +142,7 @@ class RecordsPart(ModalScreen[str | None]):
             for one in self.records.some_records
         ]
         for term in self.records.some_terms:
-            about = " · ".join(filter(None, (term.category, ", ".join(term.aliases))))
+            about = ", ".join(filter(None, (term.category, ", ".join(term.aliases))))
             found.append(("", Content.styled(_("term"), KEY), term.canonical, printable(about)))
         found += [("", Content.styled(_("note"), MUTED), "", printable(n)) for n in self._notes()]
         return found

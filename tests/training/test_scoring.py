@@ -94,7 +94,10 @@ def test_patience_hears_late_verdicts_and_a_judge_that_dies_is_started_again(
 
     def wait_for_the_last_verdict(step: int, _steps: int) -> None:
         due = step - 1 - (step - 1) % 2
-        wait_until(lambda: due in scored(out), 500, f"no verdict on {due}")
+        try:
+            wait_until(lambda: due in scored(out), 200, f"no verdict on {due}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {(out / 'log.txt').read_text()[-2000:]}") from None
         if step == 3:
             killed.append(kill_the_judge())
 

@@ -75,11 +75,15 @@ def set_(
     glossary = opened()
     keys = chosen_keys(glossary, term, (text, category, which), every)
     count = alter(glossary, keys, _values(values), author=author(), reason=reason)
+    _told(count, ngettext_("{count} term changed.", "{count} terms changed.", count), as_json)
+
+
+def _told(count: int, sentence: str, as_json: bool) -> None:
+    """How many terms a change met, as a sentence or as data."""
     if as_json:
         as_data({"terms": count})
-        return
-    sentence = ngettext_("{count} term changed.", "{count} terms changed.", count)
-    say(sentence.format(count=f"{count:,}"))
+    else:
+        say(sentence.format(count=f"{count:,}"))
 
 
 def rm(
@@ -100,11 +104,7 @@ def rm(
     if not terms:
         keys = chosen_keys(glossary, [], (text, category, which), every)
         count = remove(glossary, keys, author=author(), reason=reason)
-        if as_json:
-            as_data({"terms": count})
-            return
-        sentence = ngettext_("{count} term removed.", "{count} terms removed.", count)
-        say(sentence.format(count=f"{count:,}"))
+        _told(count, ngettext_("{count} term removed.", "{count} terms removed.", count), as_json)
         return
     gone = list(dict.fromkeys(found(glossary, term) for term in terms))
     glossary.delete([term.id for term in gone], author=author(), reason=reason)

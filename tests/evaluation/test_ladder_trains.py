@@ -15,30 +15,20 @@ from engines.evaluation.curving import measure_curve
 from engines.evaluation.ladder import Wish, run
 from engines.evaluation.measured import read_curve
 from engines.evaluation.report import write_report
-from engines.records import Example, ground
 from engines.settings import load
 from engines.training.queue import Queue
 from engines.training.runs import list_runs, stop_now
 from engines.workspace import Workspace
 from tests import tiny
 from tests.conftest import Run
+from tests.evaluation.test_climbing import texts
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 # Seconds for a command: a machine with much else to do takes long for two trainings.
 PATIENCE = 900
 
-WORDS = ("진통", "해열", "파스", "임산부", "노인", "두통", "연고", "시럽", "위염", "간질환")
 SHORT = ("--set", "optimisation.steps=4", "--set", "optimisation.batch_size=2")
 EVEN_SHORTER = {"optimisation": {"steps": 2, "batch_size": 2}, "evaluation": {"texts": 2}}
-
-
-def texts(split: str, count: int, start: int) -> list[Example]:
-    found = []
-    for number in range(start, start + count):
-        one, other = WORDS[number % 10], WORDS[(3 * number + 1) % 10]
-        text = f"{number}번: {one} 때문에 {other}을 드시는 분은 물어보세요."
-        found.append(Example(f"{split}{number}", text, ground(text, [one, other])[0], split=split))
-    return found
 
 
 @pytest.fixture
@@ -46,7 +36,7 @@ def space(tmp_path: Path) -> Iterator[Workspace]:
     """A workspace whose base is a tiny model with random weights; no run outlives the test."""
     made = Workspace.create(tmp_path / "space")
     with Corpus.open(made.corpus_path, create=True) as corpus:
-        corpus.add([*texts("train", 220, 0), *texts("dev", 40, 300)])
+        corpus.add([*texts("train", 220), *texts("dev", 40, 300)])
     tiny.write_model(made.models / "tiny")
     with made.config.open("a", encoding="utf-8") as file:
         file.write('\n[strategies.prompt]\nmodel = "tiny"\nmax_new_tokens = 24\n')

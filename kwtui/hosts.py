@@ -10,8 +10,9 @@
 `kwtui.services` says what each service can be asked. In a running event loop callbacks are called
 in that loop, with the context of whoever asked; without one (a script) in a thread of the host,
 and `submit(...).result()` waits. A service starts with the first request, ends when it was idle
-for `[hosts] idle_unload_s` seconds or by `unload()`, which frees everything it held, and starts
-again with the next request; so it does after it died, which `on_state` and an error say.
+for `[hosts] idle_unload_s` seconds (the learner sooner: IDLE_SECONDS of `kwtui.services`) or by
+`unload()`, which frees everything it held, and starts again with the next request; so it does after
+it died, which `on_state` and an error say.
 
 The corpus is no service: its tables are plain SQLite, and a pane reads them in a thread worker of
 its own (`engines.corpus.store.Corpus.open(path, readonly=True)`).
@@ -32,7 +33,7 @@ from engines.workspace import Workspace
 from glossary import i18n
 from glossary.errors import FailedError, UserError
 from glossary.i18n import _
-from kwtui.services import SERVICES
+from kwtui.services import IDLE_SECONDS, SERVICES
 from kwtui.services import messages as m
 from kwtui.services.child import Child
 from kwtui.services.request import Caller, OnPartial, OnProgress, Request, RequestCancelled
@@ -221,11 +222,12 @@ class Host:
             self._settle(request, error)
 
     def _start(self) -> Child:
+        idle = self._settings.hosts.idle_unload_s
         hello = m.Hello(
             self._settings,
             self._workspace.root if self._workspace else None,
             i18n.language(),
-            self._settings.hosts.idle_unload_s,
+            min(idle, IDLE_SECONDS.get(self.service, idle)),
         )
         self.error = ""
         self._child = child = Child(self.service, hello)

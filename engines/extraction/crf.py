@@ -45,14 +45,16 @@ class CharacterCRF:
         """
         from sklearn_crfsuite import CRF
 
-        rows = [(features(e.text), tags(e)) for e in examples if e.text]
-        if not any("B" in row[1] for row in rows):
+        texts = [e for e in examples if e.text]
+        marks = [tags(e) for e in texts]
+        if not any("B" in row for row in marks):
             sentence = _("The CRF needs labeled texts with keywords to learn from: label some.")
             raise UserError(sentence)
         model = CRF(
             algorithm="lbfgs", c1=l1, c2=l2, max_iterations=steps, all_possible_transitions=True
         )
-        model.fit([row[0] for row in rows], [row[1] for row in rows])
+        # CRFsuite copies each text's features as it reads them: here one text's are held at a time.
+        model.fit((features(e.text) for e in texts), marks)
         return cls(model)
 
     @classmethod

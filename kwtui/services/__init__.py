@@ -82,3 +82,7 @@ SERVICES = {
     "tokenizer": ("kwtui.services.tokenizer", "TokenizerService"),
     "export": ("kwtui.services.export", "ExportService"),
 }
+
+# Seconds without a request after which a service ends, where `[hosts] idle_unload_s` is longer: a
+# training leaves hundreds of megabytes behind, and the next one comes minutes later.
+IDLE_SECONDS = {"learner": 20.0}

@@ -16,6 +16,7 @@ from engines.children import python_environment
 from engines.workspace import Workspace, state_folder
 from glossary.errors import FailedError
 from kwtui.hosts import HostDied, Hosts, RequestCancelled, State
+from kwtui.services import IDLE_SECONDS
 from tests import tiny
 
 PARENT = """
@@ -140,6 +141,14 @@ def test_an_idle_process_ends_and_comes_back_when_asked(start) -> None:
     wait_for(host, State.UNLOADED, 5.0)
     assert gone(pid, 1.0) and host.error == ""
     assert host.submit("count").result(20) == 0
+
+
+def test_the_learner_ends_sooner_than_the_others(start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(IDLE_SECONDS, "learner", 0.1)
+    host = start("learner", workspace=None)
+    assert host.submit("learn").result(20) == (0, 0)
+    wait_for(host, State.UNLOADED, 20.0)
+    assert host.error == ""
 
 
 def test_requests_that_meet_an_ending_process_go_to_the_next_one(start) -> None:

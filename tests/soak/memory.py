@@ -1,4 +1,8 @@
-"""Memory of an app that lives through the whole soak, over windows of the same work."""
+"""Memory of an app that lives through the whole soak, over windows of the same work.
+
+A service that ends after its work (kwtui.services.IDLE_SECONDS) is told by the peaks of its
+processes: what it held went with each of them, and each learns from more labels than the last.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from collections import defaultdict
 
 import psutil
 
+from kwtui.services import IDLE_SECONDS
 from tests.soak.hands import Weather
 from tests.soak.living import APP
 from tests.soak.place import Place
@@ -20,13 +25,16 @@ MIB = 2**20
 WARM_UP = 0.3
 LEAST_CYCLES = 9
 GROWTH = 1.05
+# Textual keeps what it drew of the last 1,024 widgets, of which the form of a term has 25.
+WINDOWS = 45
 
 
 class Calm:
     """An app that nobody kills, doing the same again and again; its memory after each cycle."""
 
-    def __init__(self, place: Place, weather: Weather, seed: str) -> None:
-        self.place, self.weather = place, weather
+    def __init__(self, place: Place, weather: Weather, seed: str, *, windows: int = 0) -> None:
+        """`windows`: so many are opened and closed before anything is measured."""
+        self.place, self.weather, self.windows = place, weather, windows
         self.seat = Seat(place, "calm", "calm")
         self.sitter = Sitter(self.seat, random.Random(f"{seed} calm"))
         self.samples: dict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -38,6 +46,9 @@ class Calm:
         self.sitter.begin()
         while not self.weather.over.is_set():
             try:
+                while self.windows and not self.weather.over.is_set():
+                    self.sitter.look_at_form()
+                    self.windows -= 1
                 self.cycle()
                 self.vain = 0
                 self.measure()
@@ -88,6 +99,8 @@ def growth(samples: dict[str, list[tuple[int, int]]]) -> dict[str, dict[str, flo
     """
     found = {}
     for name, values in samples.items():
+        if name in IDLE_SECONDS:
+            continue
         last = values[-1][0]
         sizes = [rss / MIB for pid, rss in values if pid == last]
         sizes = sizes[round(len(sizes) * WARM_UP) :]
@@ -97,6 +110,17 @@ def growth(samples: dict[str, list[tuple[int, int]]]) -> dict[str, dict[str, flo
             figures = {"early_mib": early, "late_mib": late, "ratio": late / early}
             found[name] = {key: round(value, 3) for key, value in figures.items()}
             found[name]["cycles"] = len(sizes)
+    return found
+
+
+def peaks(samples: dict[str, list[tuple[int, int]]]) -> dict[str, list[int]]:
+    """For each service that ends after its work: the most MiB that each process was seen with."""
+    found: dict[str, list[int]] = {}
+    for name in samples.keys() & IDLE_SECONDS:
+        most: dict[int, int] = {}
+        for pid, rss in samples[name]:
+            most[pid] = max(most.get(pid, 0), rss // MIB)
+        found[name] = list(most.values())
     return found
 
 

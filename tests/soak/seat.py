@@ -97,13 +97,25 @@ class Seat(Terminal):
     @property
     def done(self) -> int | None:
         """The texts that stand as done on the screen."""
-        with self._news:
-            found = _DONE.search(self.grid.text)
+        found = _DONE.search(self.shown)
         return int(found[1].replace(",", "")) if found else None
 
     def await_(self, words: str, seconds: float = PATIENCE) -> None:
         """Until the words were written after the last keys; NoAnswer when they are not."""
         self.find(re.compile(f"({re.escape(words)})"), seconds)
+
+    def await_end(self, words: str, seconds: float = PATIENCE) -> None:
+        """Until the words no longer stand on the screen; NoAnswer when they stay."""
+        end = time.monotonic() + seconds
+        while words in self.shown:
+            if time.monotonic() > end or not self._read(0.5):
+                raise NoAnswer(f"{words!r} is still there")
+
+    @property
+    def shown(self) -> str:
+        """What stands on the screen."""
+        with self._news:
+            return self.grid.text
 
     def find(self, pattern: re.Pattern[str], seconds: float = PATIENCE) -> str:
         """What stands for the group of the pattern, the last one; Refused when it cannot come."""
@@ -229,6 +241,15 @@ class Sitter:
             self.done, how = count, "done"
         finally:
             self.acks.settle(number, how)
+
+    def look_at_form(self) -> None:
+        """The form of a new term, opened and left."""
+        if self.here != F3:
+            self.go(F3)
+        self.seat.press("a")
+        self.seat.await_("New term")
+        self.seat.press(ESCAPE)
+        self.seat.await_end("New term")
 
     def term(self) -> str:
         """A term added by its form; its name."""

@@ -18,7 +18,7 @@ from tests.soak import verdict
 from tests.soak.acks import Acks, counts, findings
 from tests.soak.hands import Hand, Trainer, Weather
 from tests.soak.living import creatures
-from tests.soak.memory import GROWTH, Calm, Stormy, growth
+from tests.soak.memory import GROWTH, WINDOWS, Calm, Stormy, growth, peaks
 from tests.soak.place import Place, make
 from tests.soak.storm import Storm, begin
 
@@ -30,6 +30,11 @@ class Length:
     seconds: float
     pace: float = 6.0
     small: bool = False
+
+    @property
+    def windows(self) -> int:
+        """Windows that fill the screen's caches first, where there is time to measure memory."""
+        return WINDOWS if self.seconds >= 600 else 0
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Summary:
     happened: dict[str, dict[str, int]]
     compared: dict[str, int]
     memory: dict[str, dict[str, float]]
+    peaks: dict[str, list[int]]
     findings: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
@@ -59,6 +65,9 @@ class Summary:
                 f"| memory of {name} | {row['early_mib']:.0f} to {row['late_mib']:.0f} MiB,"
                 f" {100 * (row['ratio'] - 1):+.1f} % over {row['cycles']:.0f} cycles |"
             )
+        for name, found in self.peaks.items():
+            each = ", ".join(f"{mib:,}" for mib in found)
+            said.append(f"| peaks of {name}, each process | {each} MiB |")
         said.append(f"| findings | {len(self.findings)} |")
         return said + [f"FOUND: {sentence}" for sentence in self.findings]
 
@@ -87,7 +96,8 @@ def soak(out: Path, seed: str, length: Length) -> Summary:
     disk = "disk of its own" if place.mounted else "limited file size"
     disk += ", clocks moved" if place.moved else ", clocks not moved (no C compiler)"
     happened, found = counts(log), findings(log)
-    summary = Summary(seed, round(took, 1), machine, disk, happened, compared, memory, found)
+    most = peaks(calm.samples)
+    summary = Summary(seed, round(took, 1), machine, disk, happened, compared, memory, most, found)
     (out / "summary.json").write_text(_json(asdict(summary)), encoding="utf-8")
     return summary
 
@@ -95,7 +105,7 @@ def soak(out: Path, seed: str, length: Length) -> Summary:
 def _live(place: Place, seed: str, length: Length) -> Calm:
     """Everybody at work until the time is over; then all of them end."""
     weather = Weather()
-    calm = Calm(place, weather, seed)
+    calm = Calm(place, weather, seed, windows=length.windows)
     stormy = Stormy(place, weather, seed)
     checkpoints = verdict.Checkpoints(place, weather)
     threads = [

@@ -8,7 +8,7 @@ import pytest
 
 from tests.soak.acks import Acks, allowed, counts, findings
 from tests.soak.grid import Grid
-from tests.soak.memory import growth
+from tests.soak.memory import growth, peaks
 from tests.soak.soaking import Length, soak
 from tests.soak.verdict import compare
 
@@ -53,6 +53,12 @@ def test_memory_is_compared_between_an_early_and_a_late_window() -> None:
     assert set(found) == {"flat", "rising"}
     assert found["flat"]["ratio"] == 1.0
     assert found["rising"]["ratio"] > 1.05
+
+
+def test_a_service_that_ends_after_its_work_is_told_by_peaks() -> None:
+    sizes = {"learner": [(1, 90 << 20), (1, 200 << 20), (2, 210 << 20), (2, 80 << 20)] * 9}
+    assert growth(sizes) == {}
+    assert peaks(sizes | {"quick": [(3, 1 << 20)]}) == {"learner": [200, 210]}
 
 
 def test_the_grid_is_what_stands_on_the_screen() -> None:

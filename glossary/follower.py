@@ -6,13 +6,17 @@ import threading
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 
 from glossary.errors import UserError
 from glossary.index import TermIndex
 from glossary.journal import Journal
 
-# A change is shown first; those that come meanwhile are taken along.
-_PAUSE = 0.2
+# The table waits until nobody has changed anything for so long (seconds), since the next change
+# would have to share the disk and the interpreter with it.
+_PAUSE = 2.0
+# It lags behind by no more than this, however steadily changes come.
+_LONGEST = 30.0
 
 
 class Follower:
@@ -44,9 +48,19 @@ class Follower:
         with suppress(UserError):
             journal = Journal.open(self._journal)
             index = TermIndex(self._path, journal)
-            while self._due.wait() and not self._stopped.wait(_PAUSE):
+            while self._due.wait() and self._paused():
                 self._due.clear()
                 # A disk that refuses now is tried again with the next change.
                 with suppress(UserError):
                     index.follow(wait=False, keep=self._retention)
             journal.close()
+
+    def _paused(self) -> bool:
+        """Wait for a pause in the changes; False when it is time to stop."""
+        end = monotonic() + _LONGEST
+        while True:
+            self._due.clear()
+            if self._stopped.wait(_PAUSE):
+                return False
+            if not self._due.is_set() or monotonic() > end:
+                return True

@@ -17,6 +17,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingsMap
 from textual.containers import Container, Vertical
 from textual.notifications import SeverityLevel
+from textual.screen import Screen
 
 from engines.workspace import Workspace
 from glossary.errors import UserError
@@ -29,6 +30,7 @@ from kwtui.panes import PaneSpec, panes
 from kwtui.screen_state import ScreenState
 from kwtui.themes import WRONG, in_palette
 from kwtui.widgets.bars import KeyBar, StatusLine, TabBar
+from kwtui.widgets.sparing import FirstScreen
 
 if TYPE_CHECKING:
     from engines.settings import Settings
@@ -155,6 +157,10 @@ class Workbench(Looks, App[None]):
         """End the app; the caller says the sentence on stderr."""
         self.wrong = sentence
         self.exit(return_code=code)
+
+    def get_default_screen(self) -> Screen[None]:
+        """The screen under all others."""
+        return FirstScreen(id="_default")
 
     # Services
 

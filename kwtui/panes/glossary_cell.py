@@ -174,7 +174,7 @@ class CellEditing(Widget):
         self.trouble = ("", "")
         self._kept = made.id
         self.rows.put(made)
-        self.sheet.reload()
+        self.sheet.renew([self.sheet.cursor])
         self._said = _("Kept: {term}").format(term=made.canonical)
         return True
 

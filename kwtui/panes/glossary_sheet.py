@@ -10,10 +10,10 @@ from textual.content import Content
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
-from textual.widgets import Input
 
 from glossary.text import printable
 from kwtui.widgets.record_table import Cell, Column, Fetch, RecordTable
+from kwtui.widgets.sparing import Line
 
 if TYPE_CHECKING:
     from textual import events
@@ -95,7 +95,7 @@ class Sheet(RecordTable, inherit_bindings=False):
         super().on_click(event)
 
 
-class CellInput(Input):
+class CellInput(Line):
     """The line in which a cell is typed; it says how it was left."""
 
     BINDINGS = [

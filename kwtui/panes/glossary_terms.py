@@ -25,6 +25,7 @@ from kwtui.panes.glossary_sheet import Sheet
 from kwtui.panes.glossary_view import GlossaryView
 from kwtui.widgets.lines import Lines
 from kwtui.widgets.record_table import Cell, Column, RecordTable
+from kwtui.widgets.sparing import Line
 
 if TYPE_CHECKING:
     from glossary.term import Term
@@ -56,7 +57,7 @@ class TermsView(TypedAhead, CellEditing, FormActions, ManyActions, ChoiceActions
     def compose(self) -> ComposeResult:
         """The line to filter, the sheet, what the chosen term says and matches."""
         placeholder = _("/ filters by name, kind or definition; ㅍㅅ finds 파스")
-        line = Input(self.wanted.filter, placeholder=placeholder, id="term-filter", compact=True)
+        line = Line(self.wanted.filter, placeholder=placeholder, id="term-filter", compact=True)
         line.cursor_blink = False
         yield line
         with Container(id="terms-body"):

@@ -11,6 +11,7 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.geometry import Region, Size
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.style import Style
@@ -44,6 +45,8 @@ class RecordTable(ScrollView, can_focus=True):
         "record-table--cursor-away",
         "record-table--even",
     }
+    # How many rows there are moves nothing else on the screen.
+    virtual_size = Reactive(Size(0, 0), layout=False)
     BINDINGS = [
         Binding("up,k,ㅏ", "move(-1)", show=False),
         Binding("down,j,ㅓ", "move(1)", show=False),
@@ -155,6 +158,15 @@ class RecordTable(ScrollView, can_focus=True):
 
     def _measure(self) -> None:
         self.virtual_size = Size(self.size.width, self._count + 1)
+        self._scroll_update(self.virtual_size)
+
+    def _scroll_update(self, virtual_size: Size) -> None:
+        """Fit the bar beside the rows; Textual's draws it at each layout, changed or not."""
+        self._refresh_scrollbars()
+        if self.show_vertical_scrollbar:
+            self.vertical_scrollbar.window_virtual_size = virtual_size.height
+            self.vertical_scrollbar.window_size = self.container_size.height
+        self.scroll_y = self.validate_scroll_y(self.scroll_y)
 
     def _show_cursor(self) -> None:
         self.scroll_to_region(

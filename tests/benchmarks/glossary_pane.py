@@ -46,6 +46,8 @@ def prepare(folder: Path, count: int, ready: Path | None) -> Workspace:
     if ready is not None:
         shutil.copytree(ready, space.glossary_path)
         shutil.copy(journal_path(ready), journal_path(space.glossary_path))
+        # Else the disk still writes the copy while edits wait for theirs.
+        os.sync()
         return space
     with Glossary.open(space.glossary_path, create=True) as glossary:
         chunk = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -74,8 +74,8 @@ class Core:
         return self._db
 
     def transaction(self) -> AbstractContextManager[None]:
-        """A write transaction: everything in the block or nothing."""
-        return transaction(self._db, self.path)
+        """A write transaction, all of the block or nothing; inside another one it is part of it."""
+        return nullcontext() if self._db.in_transaction else transaction(self._db, self.path)
 
     @contextmanager
     def roomy(self) -> Iterator[None]:

@@ -91,12 +91,19 @@ CREATE TABLE splits (
 CREATE INDEX splits_by_name ON splits (split);
 """
 
+# The table tallies from the texts.
+COUNT_TALLIES = """
+INSERT INTO tallies SELECT split, status, count(*), count(keywords), coalesce(sum(keywords), 0),
+    coalesce(sum(keywords = 0), 0) FROM texts GROUP BY split, status
+"""
+
 # What labeling by several people, undo, the queue and statistics need. `wants`: how many more
 # people are to label a text; `labelers`: how many did, drafts and adjudication left out; `chosen`:
 # whose labels count; `keywords`: how many those are, NULL while nobody's count; `drafted`: a
 # strategy suggested labels once, which keeps the text out of dev and test for ever. `split` repeats
 # the table splits.
-_SECOND = """
+_SECOND = (
+    """
 ALTER TABLE texts ADD COLUMN drafted INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE texts ADD COLUMN split TEXT NOT NULL DEFAULT '';
 ALTER TABLE texts ADD COLUMN wants INTEGER NOT NULL DEFAULT 1;
@@ -149,8 +156,9 @@ CREATE TABLE tallies (
     empty INTEGER NOT NULL,
     PRIMARY KEY (split, status)
 ) WITHOUT ROWID;
-INSERT INTO tallies SELECT split, status, count(*), count(keywords), coalesce(sum(keywords), 0),
-    coalesce(sum(keywords = 0), 0) FROM texts GROUP BY split, status;
+"""
+    + COUNT_TALLIES
+    + """;
 CREATE TRIGGER tallies_grow AFTER INSERT ON texts BEGIN
     INSERT INTO tallies VALUES (NEW.split, NEW.status, 1, NEW.keywords IS NOT NULL,
         coalesce(NEW.keywords, 0), NEW.keywords IS 0)
@@ -219,6 +227,7 @@ CREATE TABLE guidelines (
     event INTEGER NOT NULL REFERENCES events (seq)
 );
 """
+)
 
 # MIGRATIONS[n] brings `user_version` n to n + 1.
 MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from engines.corpus.bulk import MANY, without_indexes
+from engines.corpus.bulk import MANY, place, unplace, without_indexes
 from engines.corpus.connection import sentences
 from engines.corpus.core import Core
 from engines.corpus.duplicates import Progress, near_keys
@@ -32,25 +32,38 @@ class Grouped:
 class Splitting(Core):
     """The part of a corpus that says which texts train and which test."""
 
-    def assign_splits(self, choose: Callable[[str], str], *, annotator: str, reason: str) -> int:
+    def assign_splits(
+        self,
+        choose: Callable[[str], str],
+        *,
+        annotator: str,
+        reason: str,
+        on_progress: Progress | None = None,
+    ) -> int:
         """Give every group without a split the one that `choose(group)` names; returns how many.
 
         Groups that have a split keep it. A group with a synthetic or drafted text goes to train.
+        `on_progress` hears of groups that are done, of all.
         """
         with self.roomy(), self.transaction():
             groups = self._db.execute(
                 "SELECT t.grp, max(t.synthetic OR t.drafted) FROM texts t"
                 " WHERE t.split = '' GROUP BY t.grp"
             ).fetchall()
-            event = self.event(annotator, "split", None, {"reason": reason, "n": len(groups)})
-            with self._many(len(groups)):
+            count = len(groups)
+            event = self.event(annotator, "split", None, {"reason": reason, "n": count})
+            rows = ((g, TRAIN if made else choose(g), reason, event) for g, made in groups)
+            if count >= MANY:
+                place(self._db, rows, count, _shared(on_progress, count))
+            else:
                 self._db.executemany(
-                    "INSERT INTO splits (grp, split, reason, event) VALUES (?, ?, ?, ?)",
-                    ((g, TRAIN if made else choose(g), reason, event) for g, made in groups),
+                    "INSERT INTO splits (grp, split, reason, event) VALUES (?, ?, ?, ?)", rows
                 )
-        return len(groups)
+        return count
 
-    def forget_splits(self, annotator: str, reason: str) -> int:
+    def forget_splits(
+        self, annotator: str, reason: str, on_progress: Progress | None = None
+    ) -> int:
         """Take every text out of its split, to split anew; the history keeps who did it and why.
 
         Returns the number of groups. Scores measured before hold for other splits from now on.
@@ -60,34 +73,49 @@ class Splitting(Core):
             before = dict(self._db.execute("SELECT split, count(*) FROM splits GROUP BY split"))
             data = {"reason": reason, "groups": count, "before": before}
             self.event(annotator, "split anew", None, data)
-            with self._many(count):
+            if count >= MANY:
+                unplace(self._db, _shared(on_progress, count))
+            else:
                 self._db.execute("DELETE FROM splits")
             self._db.execute("UPDATE signatures SET grouped = 0")
         return count
 
-    def _many(self, changes: int) -> AbstractContextManager[None]:
-        """Put the indexes of texts aside where nearly all of them change."""
-        return without_indexes(self._db) if changes >= MANY else nullcontext()
+    def near_links(
+        self, *, everything: bool = False, on_progress: Progress | None = None
+    ) -> list[tuple[int, int]]:
+        """Pairs of near-duplicates for `group_near`, by their keys; changes nothing.
 
-    def group_near(self, annotator: str, on_progress: Progress | None = None) -> Grouped:
-        """Make one group of the near-duplicates among texts that were not looked at before.
+        Those with a text that was not grouped before, or `everything`. Needs `duplicates.sign`.
+        """
+        near = near_keys(self, fresh_only=not everything, crowd=0, on_progress=on_progress)
+        return [(one, other) for one, other, _alike in near]
+
+    def group_near(
+        self,
+        annotator: str,
+        links: list[tuple[int, int]] | None = None,
+        on_progress: Progress | None = None,
+    ) -> Grouped:
+        """Make one group of near-duplicates; `links`: what `near_links` found, else found now.
 
         A new text joins the split of its group. One whose near-duplicates stand in two splits
         goes to `excluded` with the reason, and so does a synthetic or drafted one that resembles
-        a held-out text. No text moves. Needs `duplicates.sign` first.
+        a held-out text. No text moves. `on_progress` hears of sets that are joined, of all.
         """
         found = Grouped()
-        near = near_keys(self, fresh_only=True, crowd=0, on_progress=on_progress)
-        links = [(one, other) for one, other, _alike in near]
+        pairs = self.near_links() if links is None else links
         with self.roomy(), self.transaction():
             event = 0
-            with self._many(len(links)):
-                for keys in _components(links):
+            with without_indexes(self._db) if len(pairs) >= MANY else nullcontext():
+                sets = _components(pairs)
+                for number, keys in enumerate(sets):
+                    if on_progress is not None:
+                        on_progress(number, len(sets))
                     rows = self._rows(keys)
                     placed = {row[1] for row in rows if row[1]}
                     if not placed and len({row[0] for row in rows}) == 1:
                         continue
-                    event = event or self.event(annotator, "group", None, {"links": len(links)})
+                    event = event or self.event(annotator, "group", None, {"links": len(pairs)})
                     self._join(rows, placed, event, found)
             self._db.execute("UPDATE signatures SET grouped = 1 WHERE grouped = 0")
         return found
@@ -179,6 +207,11 @@ class Splitting(Core):
             members.sort(key=lambda group: draw(group, seed))
             chosen.update(zip(members, _cut(len(members), shares), strict=True))
         return chosen.__getitem__
+
+
+def _shared(on_progress: Progress | None, count: int) -> Callable[[float], None]:
+    """Progress that hears shares of `count` things."""
+    return lambda part: on_progress(int(count * part), count) if on_progress else None
 
 
 def _stratum(by: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -19,6 +20,7 @@ from kwtui.commands._data import (
     print_table,
     say,
 )
+from kwtui.progress import Progress
 
 if TYPE_CHECKING:
     from engines.corpus.splitting import Grouped
@@ -105,6 +107,8 @@ def split(
 ) -> None:
     """Split by hash of the group: equal and nearly equal texts and texts of one document stay
     together, and a text never moves. One that resembles texts of two splits is left out.
+
+    All of it or nothing: whenever it is stopped, every text has the split that it had.
     """
     from engines.corpus.splits import assign, parse_shares
     from engines.corpus.store import Corpus
@@ -114,19 +118,24 @@ def split(
     if by and not anew:
         raise UserError(_("--by goes with --anew: texts that have a split keep it."))
     reason = f"hash {shares} seed {seed}" + (f" by {by}" if by else "")
-    with Corpus.open(context.need_workspace().corpus_path) as corpus:
-        if anew:
-            corpus.forget_splits("split", reason)
-        grouped = group_near(corpus, "split") if near else None
-        held, terms = _unseen(corpus, unseen, seed)
-        choose: Callable[[str], str] = lambda group: assign(group, wanted, seed)  # noqa: E731
-        if by:
-            choose = corpus.stratified(wanted, _key(by), seed)
-        groups = corpus.assign_splits(
-            lambda group: "unseen" if group in held else choose(group),
-            annotator="split",
-            reason=reason,
-        )
+    with Corpus.open(context.need_workspace().corpus_path) as corpus, _all_or_nothing():
+        links = _links(corpus, everything=anew) if near else []
+        with corpus.transaction():
+            if anew:
+                with Progress() as bar:
+                    corpus.forget_splits("split", reason, bar.update)
+            grouped = _joined(corpus, "split", links) if near else None
+            held, terms = _unseen(corpus, unseen, seed)
+            choose: Callable[[str], str] = lambda group: assign(group, wanted, seed)  # noqa: E731
+            if by:
+                choose = corpus.stratified(wanted, _key(by), seed)
+            with Progress() as bar:
+                groups = corpus.assign_splits(
+                    lambda group: "unseen" if group in held else choose(group),
+                    annotator="split",
+                    reason=reason,
+                    on_progress=bar.update,
+                )
         counts = corpus.splits()
     if as_json:
         document = {"assigned": groups, "splits": counts}
@@ -159,19 +168,37 @@ def _say_split(
     print_table([[name or _("no split"), f"{count:,}"] for name, count in counts.items()])
 
 
-def group_near(corpus: Corpus, annotator: str) -> Grouped:
-    """Put near-duplicates into one group, with a line of progress for each of the two steps."""
-    from kwtui.progress import Progress
+@contextmanager
+def _all_or_nothing() -> Iterator[None]:
+    """An interrupt is said to have changed no split."""
+    from kwtui.failures import INTERRUPTED
 
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(_("Interrupted: no text has changed its split."))
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def group_near(corpus: Corpus, annotator: str) -> Grouped:
+    """Put near-duplicates into one group, with a line of progress for each step."""
+    return _joined(corpus, annotator, _links(corpus))
+
+
+def _links(corpus: Corpus, *, everything: bool = False) -> list[tuple[int, int]]:
     sign(corpus)
     with Progress() as bar:
-        return corpus.group_near(annotator, bar.update)
+        return corpus.near_links(everything=everything, on_progress=bar.update)
+
+
+def _joined(corpus: Corpus, annotator: str, links: list[tuple[int, int]]) -> Grouped:
+    with Progress() as bar:
+        return corpus.group_near(annotator, links, bar.update)
 
 
 def sign(corpus: Corpus) -> None:
     """Make signatures of the texts that have none, with a line of progress."""
     from engines.corpus import duplicates
-    from kwtui.progress import Progress
 
     with Progress() as bar:
         duplicates.sign(corpus, bar.update)

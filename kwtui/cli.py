@@ -125,9 +125,7 @@ def _root() -> typer.Typer:
         version: bool = typer.Option(False, "--version", help=_("Print the version.")),
     ) -> None:
         if version:
-            from importlib.metadata import version as installed
-
-            typer.echo(f"kwtui {installed('kwtui')}")
+            _print_version()
             raise typer.Exit
         if ctx.invoked_subcommand is None and not launch.has_terminal():
             typer.echo(ctx.get_help())
@@ -145,3 +143,9 @@ def _root() -> typer.Typer:
             raise typer.Exit(opened)
 
     return app
+
+
+def _print_version() -> None:
+    from importlib.metadata import version
+
+    typer.echo(f"kwtui {version('kwtui')}")

@@ -68,9 +68,7 @@ def merge(
     `dtype` auto: that of the base's weights. UserError for what cannot be merged (nothing is
     written), FailedError when the result is not what the adapter over its base is.
     """
-    if dtype not in DTYPES:
-        message = _("Unknown dtype {dtype}; use auto, {known}.")
-        raise UserError(message.format(dtype=dtype, known=", ".join(DTYPES[1:])))
+    _refuse_unknown(dtype)
     refuse_taken(target, replace=replace)
     source = source.absolute()
     check_folder(source)
@@ -81,17 +79,12 @@ def merge(
     kind = (weights.dtype or "float32") if dtype == "auto" else dtype
     say = on_progress or (lambda _stage, _done, _total: None)
     say("load", 0, 3)
-    own = any((source / name).is_file() for name in _TOKENIZER_FILES)
-    tokenizer_folder = source if own else base
+    tokenizer_folder = _with_tokenizer(source, base)
     tokenizer = load_tokenizer(tokenizer_folder)
     model, before = _merged(base, source if adapter else None, tokenizer)
     say("merge", 1, 3)
-    what = "A whole model"
-    if adapter:
-        what = f"The adapter {source.name}, merged into {base.name} in float32"
-    made = gather(
-        source, target.name, f"{what}, written as {kind}.", base=base, workspace=workspace
-    )
+    title = _title(source, base, kind)
+    made = gather(source, target.name, title, base=base, workspace=workspace)
     with staged(target, folder=True, replace=replace) as fresh:
         stop = _settle(model, tokenizer)
         _save(model, tokenizer, fresh, kind, tokenizer_folder)
@@ -102,6 +95,25 @@ def merge(
         _write_card(fresh, made, result)
     say("check", 3, 3)
     return result
+
+
+def _refuse_unknown(dtype: str) -> None:
+    if dtype not in DTYPES:
+        message = _("Unknown dtype {dtype}; use auto, {known}.")
+        raise UserError(message.format(dtype=dtype, known=", ".join(DTYPES[1:])))
+
+
+def _with_tokenizer(source: Path, base: Path) -> Path:
+    """The adapter's own tokenizer, where it has one."""
+    own = any((source / name).is_file() for name in _TOKENIZER_FILES)
+    return source if own else base
+
+
+def _title(source: Path, base: Path, kind: str) -> str:
+    what = "A whole model"
+    if base != source:
+        what = f"The adapter {source.name}, merged into {base.name} in float32"
+    return f"{what}, written as {kind}."
 
 
 def _refuse_quantised(base: Path) -> None:

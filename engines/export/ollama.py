@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engines.export.gguf import check
 from engines.export.modelfile import (
     Parameters,
     chat_template,
@@ -18,7 +13,6 @@ from engines.export.modelfile import (
     text_template,
 )
 from engines.export.programs import find_program, run
-from engines.export.staging import refuse_taken, staged
 from engines.export.turns import read_turns
 from engines.settings import Settings, StrategySettings
 from glossary.errors import UserError
@@ -26,19 +20,6 @@ from glossary.i18n import _
 
 _CONTEXT = 8192
 _SENTINEL = "kwtuitextq"
-
-Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class ForOllama:
-    """What was written; `created` when Ollama was there and took it under `name`."""
-
-    folder: Path
-    gguf: Path
-    name: str
-    created: bool
-    notes: tuple[str, ...] = ()
 
 
 def write_modelfile(
@@ -105,47 +86,6 @@ def left_out(strategy: StrategySettings | None) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def for_ollama(
-    model: Path,
-    gguf: Path,
-    target: Path,
-    settings: Settings,
-    *,
-    name: str = "",
-    strategy: StrategySettings | None = None,
-    prompts: Path | None = None,
-    create: bool = True,
-    replace: bool = False,
-    on_progress: Progress | None = None,
-) -> ForOllama:
-    """Write the folder `target` with `gguf` (linked where the disk can) and its Modelfile.
-
-    `model` is the whole model that the file was made from. With `create` Ollama is asked to take
-    it, where it is installed. UserError, FailedError.
-    """
-    from engines.models.loading import load_tokenizer
-
-    refuse_taken(target, replace=replace)
-    if not gguf.is_file():
-        raise UserError(_("There is no file {path}.").format(path=gguf))
-    tokenizer = load_tokenizer(model)
-    context = check(model).shape.context
-    text = write_modelfile(
-        tokenizer, gguf.name, settings, context=context, strategy=strategy, prompts=prompts
-    )
-    with staged(target, folder=True, replace=replace) as fresh:
-        _link(gguf, fresh / gguf.name)
-        (fresh / "Modelfile").write_text(text, encoding="utf-8")
-    notes = left_out(strategy)
-    chosen = name or target.name.removesuffix("-ollama")
-    if not create:
-        return ForOllama(target, target / gguf.name, chosen, False, notes)
-    if on_progress is not None:
-        on_progress("ollama", 0, 1)
-    missing = create_in_ollama(target, chosen, settings)
-    return ForOllama(target, target / gguf.name, chosen, not missing, notes + missing)
-
-
 def create_in_ollama(folder: Path, name: str, settings: Settings) -> tuple[str, ...]:
     """Have Ollama take the folder under `name`; a sentence instead where it is not installed."""
     command = find_program("ollama", settings)
@@ -154,10 +94,3 @@ def create_in_ollama(folder: Path, name: str, settings: Settings) -> tuple[str, 
         return (ask.format(command=f"ollama create {name} -f Modelfile"),)
     run([*command, "create", name, "-f", "Modelfile"], cwd=folder)
     return ()
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

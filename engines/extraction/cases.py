@@ -56,15 +56,6 @@ def jaccard(left: frozenset[str], right: frozenset[str]) -> float:
     return shared / (len(left) + len(right) - shared)
 
 
-def corpus_key(examples: Iterable[Example]) -> str:
-    """A hash of labeled texts, for a corpus that has no position of its own."""
-    digest = hashlib.sha256()
-    for example in examples:
-        words = [keyword.surface for keyword in example.keywords]
-        digest.update(json.dumps([example.id, example.text, words], ensure_ascii=False).encode())
-    return digest.hexdigest()
-
-
 class Cases:
     """The searchable labeled cases of one corpus, in the state `position`."""
 

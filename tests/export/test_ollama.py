@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines.export.modelfile import chat_template, literal, modelfile, text_template
-from engines.export.ollama import for_ollama, prompt_around, write_modelfile
+from engines.export.ollama import create_in_ollama, prompt_around, write_modelfile
 from engines.export.turns import Turns, read_turns
 from engines.models.chat import render
 from engines.models.loading import load_tokenizer
@@ -118,23 +118,21 @@ def test_names_that_a_modelfile_cannot_hold_are_refused(tokenizer: Any) -> None:
         write_modelfile(tokenizer, 'a" \nSYSTEM "b.gguf', Settings(), context=64)
 
 
-def test_ollama_takes_the_folder_where_it_is_installed(tmp_path: Path) -> None:
-    gguf = tmp_path / "kw-mini-f16.gguf"
-    gguf.write_bytes(b"GGUF")
+def test_ollama_takes_the_folder_where_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "Modelfile").write_text("FROM ./m.gguf")
     log = tmp_path / "log"
     program = tmp_path / "ollama"
     program.write_text(f'#!/bin/sh\necho "$@" > {log}; ls >> {log}\n')
     program.chmod(0o755)
-    chosen = Settings(commands={"ollama": [str(program)]})
-    made = for_ollama(assets() / "kw-mini", gguf, tmp_path / "out", chosen, name="terms")
-    assert made.created
-    assert log.read_text().splitlines() == [
-        "create terms -f Modelfile",
-        "Modelfile",
-        "kw-mini-f16.gguf",
-    ]
-    alone = for_ollama(assets() / "kw-mini", gguf, tmp_path / "other", chosen, create=False)
-    assert not alone.created and (alone.folder / "Modelfile").is_file()
+    assert create_in_ollama(folder, "terms", Settings(commands={"ollama": [str(program)]})) == ()
+    assert log.read_text().splitlines() == ["create terms -f Modelfile", "Modelfile"]
+    monkeypatch.setenv("PATH", str(folder))
+    (sentence,) = create_in_ollama(folder, "terms", Settings())
+    assert "ollama create terms -f Modelfile" in sentence
 
 
 def test_turns_of_a_plain_template_are_known_too(tokenizer: Any) -> None:

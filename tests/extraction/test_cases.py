@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engines.extraction.cases import Cases, corpus_key, grams, jaccard
-from engines.records import Example, Keyword, ground
+from engines.extraction.cases import Cases, grams, jaccard
+from engines.records import Example, ground
 from glossary.matching import Matcher
 from glossary.term import Term
 
@@ -115,8 +115,3 @@ def test_a_place_that_cannot_be_written_still_gives_cases(tmp_path: Path) -> Non
 def test_a_corpus_without_labels_has_no_cases(tmp_path: Path) -> None:
     assert Cases.open(tmp_path / "c", "1", list).similar("파스", 4) == []
     assert not (tmp_path / "c").exists()
-
-
-def test_the_key_of_a_corpus_changes_with_its_labels() -> None:
-    one = Example("1", "파스", (Keyword(0, 2, "파스"),))
-    assert corpus_key([one]) == corpus_key([one]) != corpus_key([Example("1", "파스", ())])

@@ -137,9 +137,9 @@ def _change(
             if on_progress is not None:
                 on_progress(min(seen, total), total)
 
-    def count() -> tuple[int, int]:
+    def count() -> tuple[int, int, int]:
         found = Counter(term is None for part in parts() for term in part.values())
-        return found[False], found[True]
+        return 0, found[False], found[True]
 
     return glossary.change_parts(count, parts, author=author, reason=reason)
 

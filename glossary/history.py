@@ -57,6 +57,15 @@ def changes_of(journal: Journal, number: int, *, limit: int = -1) -> list[Change
     )
 
 
+def pieces_of(journal: Journal, number: int, size: int) -> Iterator[list[Change]]:
+    """The changes of one batch, in their order, so many at a time."""
+    until = journal.last_change(number)
+    for since in range(journal.last_change(number - 1), until, size):
+        last = min(since + size, until)
+        clause = "WHERE c.number > ? AND c.number <= ? ORDER BY c.number"
+        yield list(_changes(journal, clause, (since, last)))
+
+
 def _changes(journal: Journal, clause: str, values: tuple[Any, ...]) -> Iterator[Change]:
     rows = journal.rows(
         "SELECT c.batch, t.id, c.before, c.after FROM changes c JOIN terms t ON t.key = c.term "

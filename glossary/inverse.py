@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 
 from glossary.changes import REDO, UNDO, Batch, Change, differing
 from glossary.errors import UserError
-from glossary.history import batch, changes_of, is_undone, state_at, to_redo, to_undo
+from glossary.history import (
+    batch,
+    is_undone,
+    pieces_of,
+    position_of,
+    state_at,
+    to_redo,
+    to_undo,
+)
 from glossary.i18n import _
 from glossary.journal import Journal
 from glossary.term import Term, key, same_content
 from glossary.text import printable
 
+Counts = tuple[int, int, int]
+
 _SHOWN = 120
+# Terms that memory holds at once.
+_PIECE = 5_000
 
 
 class ChangedSince(UserError):  # noqa: N818
@@ -52,31 +65,81 @@ def choose(journal: Journal, kind: str, author: str, number: int | None) -> Batc
     return found
 
 
-def targets(journal: Journal, chosen: Batch, kind: str) -> dict[str, Term | None]:
-    """The terms of a batch as they are after its undo or redo.
+class Inverse:
+    """The undo or redo of a batch, a piece of its terms at a time.
 
-    Raises ChangedSince when one of them is not as the batch, or its undo, left it, and UserError
-    when a name has gone to another term meanwhile.
+    `count` and `parts` are called in this order inside one transaction.
     """
-    changes = changes_of(journal, chosen.number)
-    now = journal.get_many(change.term_id for change in changes)
-    wanted: dict[str, Term | None] = {}
-    for change in changes:
-        left, goal = (change.after, change.before)
-        if kind == REDO:
-            left, goal = goal, left
-        _same_as_left(journal, change, left, now.get(change.term_id), kind)
-        wanted[change.term_id] = goal
-    refuse_taken_names(journal, wanted)
-    return wanted
+
+    def __init__(self, journal: Journal, kind: str, author: str, number: int | None) -> None:
+        self._journal, self._kind = journal, kind
+        self._author, self._number = author, number
+        self.chosen: Batch
+
+    def count(self) -> Counts:
+        """Choose the batch (`choose`); how many terms will be new, changed and removed.
+
+        Raises ChangedSince when one of them is not as the batch, or its undo, left it.
+        """
+        self.chosen = choose(self._journal, self._kind, self._author, self._number)
+        found = [0, 0, 0]
+        for changes in self._pieces():
+            now = self._journal.get_many(change.term_id for change in changes)
+            for change in changes:
+                left, goal = self._sides(change)
+                _same_as_left(self._journal, change, left, now.get(change.term_id), self._kind)
+                found[_outcome(left, goal)] += 1
+        return found[0], found[1], found[2]
+
+    def parts(self) -> Iterator[dict[str, Term | None]]:
+        """The terms as they will be. Raises UserError when a name is another term's by now."""
+        number = self.chosen.number
+        self._journal.free_names(self._journal.touched(number - 1, number))
+        for changes in self._pieces():
+            wanted = {change.term_id: self._sides(change)[1] for change in changes}
+            refuse_taken_names(self._journal, wanted)
+            yield wanted
+
+    def _pieces(self) -> Iterator[list[Change]]:
+        return pieces_of(self._journal, self.chosen.number, _PIECE)
+
+    def _sides(self, change: Change) -> tuple[Term | None, Term | None]:
+        """How the batch, or its undo, left a term, and how it will be."""
+        if self._kind == REDO:
+            return change.before, change.after
+        return change.after, change.before
 
 
-def restored(journal: Journal, position: int) -> dict[str, Term | None]:
-    """What has to become of which terms so that all are as at `position`."""
-    keys = journal.touched(position)
-    then = state_at(journal, position, keys)
-    now = journal.get_many(then)
-    return {i: term for i, term in then.items() if not _same(term, now.get(i))}
+class Restoring:
+    """What has to become of which terms so that all are as at a moment, a piece at a time.
+
+    `count` and `parts` are called in this order inside one transaction.
+    """
+
+    def __init__(self, journal: Journal, moment: str) -> None:
+        self._journal, self._moment = journal, moment
+        self._position = 0
+        self._keys = array("q")
+
+    def count(self) -> Counts:
+        """How many terms will be new, changed and removed. UserError for an unknown moment."""
+        self._position = position_of(self._journal, self._moment)
+        found = [0, 0, 0]
+        for keys in _cut(self._journal.touched(self._position)):
+            then = state_at(self._journal, self._position, keys)
+            now = self._journal.get_many(then)
+            for term_key, (term_id, goal) in zip(keys, then.items(), strict=True):
+                left = now.get(term_id)
+                if not _same(left, goal):
+                    found[_outcome(left, goal)] += 1
+                    self._keys.append(term_key)
+        return found[0], found[1], found[2]
+
+    def parts(self) -> Iterator[dict[str, Term | None]]:
+        """The terms as they will be."""
+        self._journal.free_names(self._keys)
+        for keys in _cut(self._keys):
+            yield state_at(self._journal, self._position, keys)
 
 
 def refuse_taken_names(journal: Journal, wanted: Mapping[str, Term | None]) -> None:
@@ -138,6 +201,18 @@ def _version(term: Term | None, other: Term | None) -> str:
         if text or other is not None:
             parts.append(f"{name} = {text[:_SHOWN]}")
     return "; ".join(parts) or term.canonical
+
+
+def _outcome(left: Term | None, goal: Term | None) -> int:
+    """The place in `Counts` of a term that becomes `goal`."""
+    if goal is None:
+        return 2
+    return 1 if left is not None else 0
+
+
+def _cut(keys: Sequence[int]) -> Iterator[list[int]]:
+    for start in range(0, len(keys), _PIECE):
+        yield list(keys[start : start + _PIECE])
 
 
 def _same(one: Term | None, other: Term | None) -> bool:

@@ -151,27 +151,36 @@ class Journal(State):
         self,
         parts: Iterable[Mapping[str, Term | None]],
         *,
-        changed: int,
-        removed: int,
+        counts: tuple[int, int, int],
         author: str,
         reason: str,
+        kind: str = EDIT,
+        of: int | None = None,
     ) -> Batch:
-        """Record one change of so many terms, part by part, so that memory holds one part.
+        """Record one change of many terms, part by part, so that memory holds one part.
 
-        Inside `transaction`; every term of `parts` is there, stands in one part only, and gets no
-        name that another one has. Raises ValueError when the parts hold another number of terms.
+        `counts`: how many of them are new, changed and removed. Inside `transaction`; each stands
+        in one part only, and gets no name that another one has when its part comes (`free_names`).
+        Raises ValueError when the parts hold another number of terms.
         """
         last, _total = self._end()
-        batch = self._begin((0, changed, removed), author, reason)
+        batch = self._begin(counts, author, reason, kind, of)
         done = 0
         for part in parts:
             old = self.get_many(part)
-            kept = {i: t and stamped(t, old[i], batch.at, author) for i, t in part.items()}
+            kept = {i: t and stamped(t, old.get(i), batch.at, author) for i, t in part.items()}
             self._record(batch, last + done, kept, old)
             done += len(part)
-        if done != changed + removed:
-            raise ValueError(f"{done} terms in the parts, not {changed + removed}")
+        if done != sum(counts):
+            raise ValueError(f"{done} terms in the parts, not {sum(counts)}")
         return batch
+
+    def free_names(self, keys: Iterable[int]) -> None:
+        """Take the names of these terms from them before `append_parts` gives all of them new ones.
+
+        Inside `transaction`. A name may so go from a term of a later part to one of an earlier.
+        """
+        self.db.executemany("DELETE FROM names WHERE term = ?", ((term_key,) for term_key in keys))
 
     def _end(self) -> tuple[int, int]:
         """The number of the last change, and how many terms there are."""

@@ -93,11 +93,16 @@ class State:
 
     def terms_of(self, keys: Sequence[int]) -> list[Term]:
         """The terms with these keys, in the order given; removed ones are left out."""
+        found = self.by_key(keys)
+        return [found[term_key] for term_key in keys if term_key in found]
+
+    def by_key(self, keys: Sequence[int]) -> dict[int, Term]:
+        """The terms with these keys, by key, in no order; removed ones are left out."""
         found: dict[int, Term] = {}
         for marks, chunk in chunks(list(keys)):
             for row in self._all(f"{_STATE} WHERE t.there AND t.key IN ({marks})", chunk):
                 found[row[0]] = self._remember(row)
-        return [found[term_key] for term_key in keys if term_key in found]
+        return found
 
     def iterate(self) -> Iterator[tuple[int, Term]]:
         """All terms with their keys, in the order of their keys; none is kept in memory."""
@@ -184,12 +189,13 @@ class State:
         """The keys of the terms that batches after `since`, up to `until`, changed."""
         first = self.last_change(since)
         last = self.last_change(self.position if until is None else until)
-        # Not DISTINCT, for which SQLite would walk through an index of all changes.
-        rows = self._all(
-            "SELECT term FROM changes WHERE number > ? AND number <= ? ORDER BY number",
-            (first, last),
-        )
-        return list(dict.fromkeys(int(row[0]) for row in rows))
+        with sentences(self.path):
+            # Not DISTINCT, for which SQLite would walk through an index of all changes.
+            rows = self.db.execute(
+                "SELECT term FROM changes WHERE number > ? AND number <= ? ORDER BY number",
+                (first, last),
+            )
+            return list(dict.fromkeys(int(row[0]) for row in rows))
 
     def ids_of(self, keys: Iterable[int]) -> dict[int, str]:
         """The ids of these keys, of removed terms too."""

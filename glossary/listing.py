@@ -17,6 +17,7 @@ from functools import cache
 from itertools import compress, islice
 from typing import TYPE_CHECKING, Any
 
+from glossary.folding import Arrays, Row, folded
 from glossary.haystack import INITIAL, INITIALS, Haystack
 from glossary.term import Term, key
 from glossary.text import normalise
@@ -34,6 +35,8 @@ SORTS = (
 WHICH = ("all", "keywords", "excluded")
 _CHUNK = 4_000
 _OVERLAY = 2_000
+# Who is patient has so many times as many laid over while the arrays are made anew.
+_PATIENCE = 4
 # Answers to what was typed that are kept, a bit for each term.
 _ANSWERS = 64
 _USUAL = {"category": "", "language": "ko"}
@@ -65,13 +68,23 @@ class View:
 class Listing:
     """The rows of one glossary; reads all terms once, then only what changes."""
 
-    def __init__(self, glossary: Glossary, *, read: bool = True) -> None:
-        """Read all terms, or leave that to `read`."""
+    def __init__(self, glossary: Glossary, *, read: bool = True, patient: bool = False) -> None:
+        """Read all terms, or leave that to `read`.
+
+        `patient`: after very many changes the rows stay those of before until `read` is called
+        (`behind`); else who asks next waits for them.
+        """
         self._glossary = glossary
+        self._patient = patient
         self.ready = False
         self._steps = self._build()
         if read:
             self.read()
+
+    @property
+    def behind(self) -> bool:
+        """Whether so much was changed that `read` is due."""
+        return self.ready and self._lag() + len(self._changed) > self._most
 
     def read(self, between: Callable[[], None] = lambda: None) -> None:
         """Read what is not read yet; `between` is called now and then and may read the rest."""
@@ -79,9 +92,12 @@ class Listing:
             try:
                 next(self._steps)
             except StopIteration:
-                return
+                if not self.behind:
+                    return
+                self._steps = self._fold()
+                continue
             except BaseException:
-                self._steps = self._build()
+                self._steps = iter(()) if self.ready else self._build()
                 raise
             between()
 
@@ -101,7 +117,8 @@ class Listing:
         return self._glossary.journal.terms_of(self._rows(view)[offset : offset + limit].tolist())
 
     def keys(self, view: View) -> list[int]:
-        """The keys of all rows in the journal, in their order."""
+        """The keys of all rows in the journal, in their order, never as they were before."""
+        self.read()
         return [int(number) for number in self._rows(view)]
 
     def place(self, view: View, term_id: str) -> int | None:
@@ -126,7 +143,7 @@ class Listing:
         for name in ("category", "language"):
             base = view if name == "language" else View(view.filter, "canonical", view.which)
             rows = np.flatnonzero(self._passing(base))
-            codes, values = self._codes[name]
+            codes, values = self._arrays.codes[name]
             counts = Counter[str]()
             for code, count in enumerate(np.bincount(codes[rows], minlength=len(values))):
                 counts[values[code]] += int(count)
@@ -137,20 +154,28 @@ class Listing:
 
     # Reading and keeping up
 
+    @property
+    def _most(self) -> int:
+        """How many changes lie over the arrays before these are made anew."""
+        return max(_OVERLAY, len(self._arrays.keys) // 500)
+
+    def _lag(self) -> int:
+        """How many changes were made since the last look."""
+        if self._glossary.version == self._version:
+            return 0
+        journal = self._glossary.journal
+        return journal.last_change(self._glossary.version) - journal.last_change(self._version)
+
     def _build(self) -> Iterator[None]:
         """Read all terms, in steps."""
         import numpy as np
 
-        self._changed: dict[int, Term | None] = {}
-        self._orders: dict[str, tuple[Rows, list[str]]] = {}
-        self._latest: tuple[int, View, Rows] | None = None
-        self._answers: OrderedDict[str, Rows] = OrderedDict()
         keys, keywords = array("q"), bytearray()
         seen = {"category": array("i"), "language": array("i")}
         known: dict[str, dict[str, int]] = {"category": {}, "language": {}}
         names, details = Haystack(), Haystack()
         with self._glossary.journal.still() as journal:
-            self._version = journal.position
+            version = journal.position
             for chunk in _chunks(journal.in_order()):
                 yield
                 keys.extend(number for number, _name, _values in chunk)
@@ -164,37 +189,65 @@ class Listing:
                 details.add(
                     [_details(v.get("category", ""), v.get("definition", "")) for *_, v in chunk]
                 )
-        self._keys = np.array(keys, dtype=np.int64)
-        self._keywords = np.array(keywords, dtype=bool)
-        self._codes = {
+        coded = {
             field: (np.array(codes, dtype=np.int32), list(known[field]))
             for field, codes in seen.items()
         }
-        self._names, self._details = names.done(), details.done()
-        self._by_key = np.argsort(self._keys)
-        self._hidden = np.zeros(len(keys), dtype=bool)
+        self._use(
+            Arrays(
+                version, np.array(keys, dtype=np.int64), np.array(keywords, dtype=bool), coded,
+                names.done(), details.done(),
+            )
+        )  # fmt: skip
+
+    def _fold(self) -> Iterator[None]:
+        """Take very many changes into the arrays, in steps."""
+        version, journal = self._glossary.version, self._glossary.journal
+        keys = list(dict.fromkeys([*self._changed, *journal.touched(self._version, version)]))
+        if len(keys) > len(self._arrays.keys) // 2:
+            yield from self._build()
+            return
+        fields, rows = tuple(self._arrays.orders), list[Row]()
+        for start in range(0, len(keys), _CHUNK):
+            yield
+            found = journal.by_key(keys[start : start + _CHUNK])
+            rows += [_row(number, term, fields) for number, term in found.items()]
+        yield from folded(self._arrays, version, keys, rows, fields)
+        self._use(self._arrays)
+
+    def _use(self, arrays: Arrays) -> None:
+        """From now on answer by these arrays, with no change laid over them yet."""
+        import numpy as np
+
+        self._arrays, self._version = arrays, arrays.version
+        self._by_key = np.argsort(arrays.keys)
+        self._hidden = np.zeros(len(arrays.keys), dtype=bool)
+        self._changed: dict[int, Term | None] = {}
+        self._latest: tuple[int, View, Rows] | None = None
+        self._answers: OrderedDict[str, Rows] = OrderedDict()
         self.ready = True
 
     def _level(self) -> None:
-        """Take the changes since the last look."""
+        """Take the changes since the last look; very many are left to `read` by who is patient."""
         import numpy as np
 
-        glossary = self._glossary
-        if glossary.version == self._version:
+        glossary, count = self._glossary, self._lag()
+        if not count:
+            return
+        if count > self._most or count + len(self._changed) > _PATIENCE * self._most:
+            if not self._patient:
+                self.read()
             return
         keys = glossary.journal.touched(self._version, glossary.version)
-        if len(keys) + len(self._changed) > max(_OVERLAY, len(self._keys) // 500):
-            self._steps = self._build()
-            self.read()
-            return
         self._version = glossary.version
         for number in keys:
             self._changed[number] = glossary.journal.term(number)
+        there = self._arrays.keys
         wanted = np.array(keys, dtype=np.int64)
-        places = np.searchsorted(self._keys, wanted, sorter=self._by_key)
-        inside = places < len(self._keys)
+        places = np.searchsorted(there, wanted, sorter=self._by_key)
+        inside = places < len(there)
         rows = self._by_key[places[inside]]
-        self._hidden[rows[self._keys[rows] == wanted[inside]]] = True
+        self._hidden[rows[there[rows] == wanted[inside]]] = True
 
     def _over(self, view: View) -> list[tuple[int, Term]]:
         """The changed terms that pass, with their keys."""
@@ -224,9 +277,9 @@ class Listing:
         """Which rows of the arrays pass, as a mask."""
         passing = ~self._hidden
         if view.which != "all":
-            passing &= self._keywords == (view.which == "keywords")
+            passing &= self._arrays.keywords == (view.which == "keywords")
         if view.category is not None:
-            codes, values = self._codes["category"]
+            codes, values = self._arrays.codes["category"]
             code = values.index(view.category) if view.category in values else -1
             passing &= codes == code
         if wanted := _wanted(view.filter):
@@ -240,16 +293,16 @@ class Listing:
         packed = self._answers.pop(wanted, None)
         if packed is None:
             if INITIAL.search(wanted):
-                found = self._names.holding(wanted)
+                found = self._arrays.names.holding(wanted)
             else:
                 # NumPy works outside of the interpreter's lock: both at once.
-                details = _beside().submit(self._details.holding, wanted)
-                found = self._names.holding(wanted) | details.result()
+                details = _beside().submit(self._arrays.details.holding, wanted)
+                found = self._arrays.names.holding(wanted) | details.result()
             packed = np.packbits(found)
         self._answers[wanted] = packed
         if len(self._answers) > _ANSWERS:
             self._answers.popitem(last=False)
-        return np.unpackbits(packed, count=len(self._keys)).view(bool)
+        return np.unpackbits(packed, count=len(self._arrays.keys)).view(bool)
 
     def _ordered(self, view: View, passing: Rows) -> Rows:
         """Keys in the order of the view, the changed terms among them."""
@@ -257,13 +310,13 @@ class Listing:
 
         field, backwards = view.sort.removeprefix("-"), view.sort.startswith("-")
         if field == "canonical":
-            values: Sequence[str] | Haystack = self._names
+            values: Sequence[str] | Haystack = self._arrays.names
             places = np.flatnonzero(passing)
-            keys = self._keys[places]
+            keys = self._arrays.keys[places]
         else:
             order, values = self._order(field)
             places = np.flatnonzero(passing[order])
-            keys = self._keys[order[places]]
+            keys = self._arrays.keys[order[places]]
         over = [(_sort_value(term, field), number) for number, term in self._over(view)]
         if over:
             over.sort()
@@ -275,16 +328,16 @@ class Listing:
         """The rows in the order of a field, and the values in that order."""
         import numpy as np
 
-        if field not in self._orders:
-            values = [""] * len(self._keys)
-            row_of = {int(number): row for row, number in enumerate(self._keys)}
+        if field not in self._arrays.orders:
+            values = [""] * len(self._arrays.keys)
+            row_of = {int(number): row for row, number in enumerate(self._arrays.keys)}
             for number, term in self._glossary.journal.iterate():
                 if (row := row_of.get(number)) is not None:
                     values[row] = _sort_value(term, field)
             order = sorted(range(len(values)), key=values.__getitem__)
             found = np.array(order, dtype=np.int64)
-            self._orders[field] = (found, [values[row] for row in order])
-        return self._orders[field]
+            self._arrays.orders[field] = (found, [values[row] for row in order])
+        return self._arrays.orders[field]
 
 
 @cache
@@ -312,6 +365,14 @@ def _names(name: str, surfaces: Sequence[str]) -> str:
 
 def _details(category: str, definition: str) -> str:
     return f"{category}\x1f{definition}".replace("\n", " ").lower()
+
+
+def _row(number: int, term: Term, fields: Sequence[str]) -> Row:
+    name = key(term.canonical)
+    codes = {"category": term.category, "language": term.language}
+    values = tuple(_sort_value(term, field) for field in fields)
+    names, details = _names(name, term.surfaces), _details(term.category, term.definition)
+    return Row(name, number, names, details, term.keyword, codes, values)
 
 
 def _sort_value(term: Term, field: str) -> str:

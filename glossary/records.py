@@ -24,6 +24,8 @@ LOCK = "records.lock"
 FORMAT = 1
 MAX_CHUNK = 300
 _FORMAT_KEY = b"kwtui.records.format"
+# Records that a search gives at most.
+FOUND = 1000
 _QUERY = 1000
 _STEP = 5000
 
@@ -56,6 +58,11 @@ class Record:
             "row": self.row,
             "terms": list(self.terms),
         }
+
+
+def has_records(folder: Path) -> bool:
+    """Whether there are records in the glossary folder; costs a look at the disk."""
+    return (folder / f"{TABLE}.lance").is_dir()
 
 
 def record_id(kind: str, title: str, text: str) -> str:
@@ -103,6 +110,24 @@ class Records:
         if self._table is not None:
             for batch in self._table.search().limit(None).to_batches():
                 yield from map(_record, batch.to_pylist())
+
+    def page(self, text: str, offset: int, limit: int) -> tuple[int, list[Record]]:
+        """How many records there are for `text`, and some of them from `offset` on.
+
+        Of those that share letters with it at most `FOUND`: those that hold it as it is, then, if
+        there are none, those that are alike. A text of less than two letters stands for all.
+        """
+        if self._table is None:
+            return 0, []
+        wanted = normalise(text).strip()
+        if len(wanted) < 2:
+            rows = self._table.search().offset(offset).limit(limit).to_list()
+            return self.count(), [_record(row) for row in rows]
+        alike = [record for record, _score in self.search(wanted, FOUND)]
+        folded = wanted.casefold()
+        exact = [r for r in alike if folded in f"{r.title}\n{r.text}".casefold()]
+        found = exact or alike
+        return len(found), found[offset : offset + limit]
 
     def get(self, ids: Iterable[str]) -> dict[str, Record]:
         """The records with these ids, by id."""
@@ -208,7 +233,7 @@ class Records:
     def _existing(self) -> Any:
         import lancedb
 
-        if not (self._folder / f"{TABLE}.lance").is_dir():
+        if not has_records(self._folder):
             return None
         table = lancedb.connect(str(self._folder)).open_table(TABLE)
         text = (table.schema.metadata or {}).get(_FORMAT_KEY, b"").decode("ascii", "replace")

@@ -23,7 +23,7 @@ from glossary.follower import Follower
 from glossary.history import add_snapshot, drop_snapshot, position_of
 from glossary.i18n import _
 from glossary.index import LEVEL, RETENTION, TermIndex, read_terms
-from glossary.inverse import choose, refuse_taken_names, restored, targets
+from glossary.inverse import Counts, Inverse, Restoring, refuse_taken_names
 from glossary.journal import Journal
 from glossary.lock import held
 from glossary.matching import Matcher
@@ -149,7 +149,7 @@ class Glossary(present.Present):
         if position == before:
             return False
         self._seen = position
-        self._take_note(self.journal.touched(before))
+        self._take_note(before)
         return True
 
     def terms(self) -> list[Term]:
@@ -273,51 +273,69 @@ class Glossary(present.Present):
         return self._invert(REDO, author, number)
 
     def _invert(self, kind: str, author: str, number: int | None) -> Batch:
-        chosen: list[Batch] = []
-
-        def make() -> Targets:
-            chosen.append(choose(self.journal, kind, author, number))
-            return targets(self.journal, chosen[0], kind)
-
-        self._change(make, author, lambda: chosen[0].reason, kind=kind, of=lambda: chosen[0].number)
-        return chosen[0]
+        inverse = Inverse(self.journal, kind, author, number)
+        self.change_parts(
+            inverse.count,
+            inverse.parts,
+            author=author,
+            reason=lambda: inverse.chosen.reason,
+            kind=kind,
+            of=lambda: inverse.chosen.number,
+        )
+        return inverse.chosen
 
     def restore(self, moment: str, *, author: str, reason: str = "") -> int:
         """Make all terms as they were at a moment (`position_of`), itself a change to be undone.
 
         Returns how many terms that touched. Raises UserError for an unknown moment.
         """
-
-        def make() -> Targets:
-            return restored(self.journal, position_of(self.journal, moment))
-
         why = reason or _("restored: {moment}").format(moment=moment)
-        return _size(self._change(make, author, why))
+        back = Restoring(self.journal, moment)
+        return self.change_parts(back.count, back.parts, author=author, reason=why)
 
     def write_lock(self, author: str, what: str) -> AbstractContextManager[None]:
         """The lock that every write holds; not to be taken twice."""
         return held(self.path / LOCK, author=author, what=what, on_wait=self._on_wait)
 
-    def _change(
-        self,
-        make: Callable[[], Targets],
-        author: str,
-        reason: str | Callable[[], str],
-        *,
-        kind: str = EDIT,
-        of: Callable[[], int] | None = None,
-    ) -> Batch | None:
-        """The one way to change terms: lock, look, record; then caches and the table follow."""
-        what = reason if isinstance(reason, str) else ""
-        with self.write_lock(author, what or _("a change")):
+    def _change(self, make: Callable[[], Targets], author: str, reason: str) -> Batch | None:
+        """The way to change some terms: lock, look, record; then caches and the table follow."""
+        with self.write_lock(author, reason or _("a change")):
             with self.journal.transaction():
                 self.refresh()
                 wanted = make()
                 if not wanted:
                     return None
                 refuse_taken_names(self.journal, wanted)
-                batch = self.journal.append(
-                    wanted,
+                batch = self.journal.append(wanted, author=author, reason=reason)
+            self._note_own(batch)
+        self._try_to_level()
+        return batch
+
+    def change_parts(
+        self,
+        count: Callable[[], Counts],
+        parts: Callable[[], Iterable[Targets]],
+        *,
+        author: str,
+        reason: str | Callable[[], str] = "",
+        kind: str = EDIT,
+        of: Callable[[], int] | None = None,
+    ) -> int:
+        """One change of any number of terms, held in memory part by part; returns how many.
+
+        `count()` says how many are new, changed and removed, then `parts()` gives them
+        (`Journal.append_parts`), both while nobody else writes; `reason` and `of` after `count`.
+        """
+        what = reason if isinstance(reason, str) else ""
+        with self.write_lock(author, what or _("a change")):
+            with self.journal.transaction():
+                self.refresh()
+                counts = count()
+                if not any(counts):
+                    return 0
+                batch = self.journal.append_parts(
+                    parts(),
+                    counts=counts,
                     author=author,
                     reason=reason if isinstance(reason, str) else reason(),
                     kind=kind,
@@ -325,51 +343,28 @@ class Glossary(present.Present):
                 )
             self._note_own(batch)
         self._try_to_level()
-        return batch
-
-    def change_parts(
-        self,
-        count: Callable[[], tuple[int, int]],
-        parts: Callable[[], Iterable[Targets]],
-        *,
-        author: str,
-        reason: str = "",
-    ) -> int:
-        """One change of any number of terms, held in memory part by part; returns how many.
-
-        `count()` says how many are changed and removed, then `parts()` gives them
-        (`Journal.append_parts`), both while nobody else writes.
-        """
-        with self.write_lock(author, reason or _("a change")):
-            with self.journal.transaction():
-                self.refresh()
-                changed, removed = count()
-                if not changed + removed:
-                    return 0
-                batch = self.journal.append_parts(
-                    parts(), changed=changed, removed=removed, author=author, reason=reason
-                )
-            self._note_own(batch)
-        self._try_to_level()
         return _size(batch)
 
     def _note_own(self, batch: Batch) -> None:
         self._seen = batch.number
-        self._take_note(self.journal.touched(batch.number - 1, batch.number))
+        self._take_note(batch.number - 1)
 
     def _try_to_level(self) -> None:
         # The change is on disk; what hinders the table now is done on the next search.
         with suppress(FailedError):
             self.level(wait=False)
 
-    def _take_note(self, keys: list[int]) -> None:
-        """Bring the caches up to changes of the terms with these keys."""
-        self.journal.forget(keys)
+    def _take_note(self, since: int) -> None:
+        """Bring the caches up to the changes after the batch `since`."""
         self._terms = self._excluded = None
-        if self._matcher is None:
-            return
-        if len(keys) > _KEPT_OVERLAY:
+        last, first = self.journal.last_change(self._seen), self.journal.last_change(since)
+        if last - first > _KEPT_OVERLAY:
+            self.journal.forget()
             self._matcher = None
+            return
+        keys = self.journal.touched(since, self._seen)
+        self.journal.forget(keys)
+        if self._matcher is None:
             return
         ids = list(self.journal.ids_of(keys).values())
         put = self.get_many(ids)

@@ -14,6 +14,10 @@ from glossary.term import Term, key, new_id, same_content, tidy
 MAX_NAME = 200
 MAX_TEXT = 10_000
 MAX_ALIASES = 200
+MAX_CATEGORY = 200
+# The longest language tag of BCP 47, section 4.4.1.
+MAX_LANGUAGE = 35
+MAX_SOURCE = 2_000
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 
 
@@ -233,6 +237,22 @@ def _malformed(term: Term) -> str:
             "The definition or note of '{term}' is longer than {limit} characters: shorten it."
         )
         return sentence.format(term=canonical, limit=MAX_TEXT)
+    return _label_fault(term, canonical)
+
+
+def _label_fault(term: Term, canonical: str) -> str:
+    """What is wrong with the short texts of a term; "" for nothing."""
+    fields = (
+        (term.category, MAX_CATEGORY, _("The kind of '{term}' is longer than {limit} characters: "
+                                        "shorten it.")),
+        (term.language, MAX_LANGUAGE, _("The language of '{term}' is longer than {limit} "
+                                        "characters: write a tag such as ko or en.")),
+        (term.source, MAX_SOURCE, _("The source of '{term}' is longer than {limit} characters: "
+                                    "shorten it.")),
+    )  # fmt: skip
+    for value, limit, sentence in fields:
+        if len(value) > limit:
+            return sentence.format(term=_shown(canonical), limit=limit)
     return ""
 
 

@@ -21,6 +21,10 @@ def _words() -> dict[tuple[str, str], str]:
             "or people found as keywords, each with how often it occurs and a text around it. "
             "One key makes one a term or puts it on the list of words that are no keywords."
         ),
+        ("glossary", "records"): _(
+            "Records: pieces of drug data that a prompt is given beside the terms, each with its "
+            "file and row. They are made by an import and change with the next one of their file."
+        ),
         ("glossary", "changes"): _(
             "Changes: every change ever made, the latest first, with who made it and when. One "
             "can be undone alone; the whole glossary can be made as it was at any of them, which "

@@ -1,4 +1,4 @@
-"""`kwtui glossary import --records`, `embed`, `retrieve`: context records, vectors, what fits."""
+"""`kwtui glossary import --records`, `records`, `embed`, `retrieve`: records and what fits."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from glossary.text import normalise, printable
 from kwtui import context
 
 if TYPE_CHECKING:
+    from glossary.records import Record
     from glossary.retrieval import Retrieved
     from glossary.store import Glossary
 
@@ -123,8 +124,49 @@ def retrieve(
         sys.stdout.write("\t".join(map(printable, cells)) + "\n")
 
 
+def records(
+    text: str = typer.Argument("", metavar="[TEXT]", help=_("What they are about, or an id.")),
+    limit: int = typer.Option(20, "--limit", min=1, help=_("How many at most.")),
+    offset: int = typer.Option(0, "--offset", min=0, help=_("How many to leave out first.")),
+    as_json: bool = typer.Option(False, "--json", help=_("JSON on stdout.")),
+) -> None:
+    """Show context records, all in their order or those about a text."""
+    from glossary.records import Records
+
+    glossary = _opened()
+    kept = Records(glossary.path)
+    named = list(kept.get([text]).values()) if text else []
+    total, found = (1, named) if named else kept.page(text, offset, limit)
+    if as_json:
+        _json(
+            {
+                "total": total,
+                "kinds": kept.kinds(),
+                "records": [_whole(glossary, one) for one in found],
+            }
+        )
+        return
+    for one in found:
+        cells = (one.id, one.kind, f"{one.source}:{one.row}", one.title, " ".join(one.text.split()))
+        sys.stdout.write("\t".join(map(printable, cells)) + "\n")
+        for name, value in one.fields if named else ():
+            sys.stdout.write(f"\t{printable(name)}\t{printable(' '.join(value.split()))}\n")
+        if named:
+            names = [term["canonical"] for term in _whole(glossary, one)["terms"]]
+            sys.stdout.write(f"\t{_('Terms')}\t{printable(', '.join(names))}\n")
+    _say(_("{shown} of {total} records.").format(shown=len(found), total=f"{total:,}"))
+
+
+def _whole(glossary: Glossary, record: Record) -> dict[str, Any]:
+    """A record with the names of its terms."""
+    terms = glossary.get_many(record.terms).values()
+    names = [{"id": term.id, "canonical": term.canonical} for term in terms]
+    return {**record.to_json(), "terms": names}
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to `kwtui glossary`."""
+    app.command("records", help=_("List context records, or look for those about a text."))(records)
     app.command("embed", help=_("Make the vectors of terms and records that are missing."))(embed)
     app.command("retrieve", help=_("Show which entries a text would be given, and why."))(retrieve)
 

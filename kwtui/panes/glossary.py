@@ -30,6 +30,7 @@ _LOOK_SECONDS = 1.0
 _VIEWS = {
     "terms": ("kwtui.panes.glossary_terms", "TermsView"),
     "candidates": ("kwtui.panes.glossary_candidates", "CandidatesView"),
+    "records": ("kwtui.panes.glossary_context", "ContextView"),
     "changes": ("kwtui.panes.glossary_changes", "ChangesView"),
 }
 
@@ -47,7 +48,7 @@ class GlossaryPane(Pane):
         self._wanted = "terms"
         self.waiting = 0
         self.turn = asyncio.Lock()
-        self._opening = False
+        self._opening = self._catching_up = self._read = False
         self._mark: tuple[int, ...] = ()
         self._doing = ""
         self._embedding: Request | None = None
@@ -89,16 +90,23 @@ class GlossaryPane(Pane):
     async def _open(self) -> None:
         try:
             if self.view is None:
-                await self.show_view(self._wanted)
-                self.run_worker(self._warm(), exit_on_error=True)
+                await self.show_view(self._wanted if self._wanted in self._titles() else "terms")
+                self.catch_up()
             else:
                 await self.view.opened()
             self._mark = self._stamp()
         finally:
             self._opening = False
 
+    def catch_up(self) -> None:
+        """Have every term read beside the keys; the rows that are shown stay until then."""
+        if not self._catching_up:
+            self._catching_up = True
+            self.run_worker(self._warm(), exit_on_error=True)
+
     async def _warm(self) -> None:
         """Have every term read, so that nobody waits for a filter later."""
+        again = self._read
 
         def on_progress(step: Progress) -> None:
             self._doing = step.stage
@@ -110,8 +118,14 @@ class GlossaryPane(Pane):
             await host.request("warm_rows", background=True, on_progress=on_progress)
         except UserError as error:
             self.bench.warn(error.sentence, "error")
+        else:
+            self._read = True
+        self._catching_up = False
         self._doing = ""
         self.draw_head()
+        if again:
+            for view in self._views.values():
+                await view.changed()
 
     async def embed(self) -> None:
         """Make the vectors that are missing, or stop that; what is done stays."""
@@ -249,16 +263,25 @@ class GlossaryPane(Pane):
 
     async def _step(self, step: int) -> None:
         if self.view is not None:
-            names = list(_VIEWS)
-            at = names.index(self.view.view_id) + step
+            names = list(self._titles())
+            at = names.index(self.view.view_id) + step if self.view.view_id in names else 0
             await self.show_view(names[at % len(names)])
+
+    def _titles(self) -> dict[str, str]:
+        """The views that there is something to see in; records only once some were imported."""
+        from glossary.records import has_records
+
+        found = {"terms": _("Terms"), "candidates": _("Candidates")}
+        if has_records(self.bench.workspace.glossary_path):
+            found["records"] = _("Records")
+        return {**found, "changes": _("Changes")}
 
     def draw_head(self) -> None:
         """The names of the views, and on the right what is shown."""
         current = self.view.view_id if self.view else ""
         parts = [
             Content.styled(f" {title} ", ON if name == current else MUTED)
-            for name, title in _titles().items()
+            for name, title in self._titles().items()
         ]
         line = Content.assemble(" ", *parts)
         head = self.query_one("#glossary-head", Lines)
@@ -291,7 +314,8 @@ class GlossaryPane(Pane):
             "changes back, also those of another day. Tab goes to words of the corpus that the "
             "glossary lacks, and to all changes, where any moment can be named and restored.\n\n"
             "Import takes files of terms, and drug data (json, xml, csv) by the presets of "
-            "config.toml: r in its window chooses one."
+            "config.toml: r in its window chooses one. What it made of drug data stands among the "
+            "records, where Enter shows one whole, with the terms it names."
         )
 
     # State
@@ -310,10 +334,6 @@ class GlossaryPane(Pane):
         self.restored = state
         if state.get("view") in _VIEWS:
             self._wanted = str(state["view"])
-
-
-def _titles() -> dict[str, str]:
-    return {"terms": _("Terms"), "candidates": _("Candidates"), "changes": _("Changes")}
 
 
 def author() -> str:

@@ -33,6 +33,7 @@ class Rows:
         self.view = View()
         self.total = 0
         self.version = -1
+        self.behind = False
         self._owner, self._on_page = owner, on_page
         self._pages: dict[int, tuple[Term, ...]] = {}
         self._asked: set[int] = set()
@@ -85,6 +86,7 @@ class Rows:
         if found is None or mine != self._generation:
             return False
         self.view, self.total, self.version = view, found.total, found.version
+        self.behind = found.behind
         self._pages = {row // PAGE: found.terms}
         self._asked = set()
         return True

@@ -153,6 +153,8 @@ class TermsView(TypedAhead, CellEditing, FormActions, ManyActions, ChoiceActions
                 await self.rows.use(view, row)
         finally:
             self._using -= 1
+        if self.rows.behind:
+            self.pane.catch_up()
         self.sheet.when_empty(self._empty())
         self.sheet.reload(self.rows.total)
         self.sheet.cursor = self._row = row

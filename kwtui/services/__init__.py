@@ -35,6 +35,8 @@ glossary (kwtui.services.glossary.GlossaryService):
     import_file(file, author, encoding="", columns=None, mode="complete", reason="") -> counts
     export_file(file) -> int
     preview_term(term, lines=5, seconds=2.0) -> engines.corpus.vocabulary.TermPreview
+    records(text, offset, limit) -> RecordPage     record_kinds() -> {preset: records}
+    terms_of(ids) -> tuple[Term, ...]
     missing_terms(limit=50, at_least=2) -> tuple[engines.corpus.vocabulary.MissingTerm, ...]
 quick (kwtui.services.quick.QuickService), for whoever labels:
     prepare(texts) -> tuple[engines.extraction.candidates.Prepared, ...]

@@ -78,7 +78,7 @@ class GlossaryService(GlossaryEdits, GlossaryPast, GlossaryFiles, GlossaryRecord
             return Page(glossary.count(), first, glossary.version)
         listing = self._listed(glossary)
         terms = tuple(listing.page(view, offset, limit))
-        return Page(listing.count(view), terms, glossary.version)
+        return Page(listing.count(view), terms, glossary.version, listing.behind)
 
     def place(
         self,
@@ -151,7 +151,8 @@ class GlossaryService(GlossaryEdits, GlossaryPast, GlossaryFiles, GlossaryRecord
         """Read the rows of every term; as background work it lets other requests pass."""
         glossary = self._opened()
         if glossary is not None:
-            task.progress(_("Reading the terms"))
+            again = self._listing is not None and self._listing.behind
+            task.progress(_("Reading the changed terms") if again else _("Reading the terms"))
             self._listed(glossary, task.check).warm(task.check)
 
     def upsert(self, task: Task, terms: Sequence[Term], author: str, reason: str = "") -> int:
@@ -170,9 +171,11 @@ class GlossaryService(GlossaryEdits, GlossaryPast, GlossaryFiles, GlossaryRecord
     def _listed(self, glossary: Glossary, between: Callable[[], None] = lambda: None) -> Listing:
         """The rows of the glossary, read once; `between` is called while that goes on.
 
-        Who needs them meanwhile reads the rest, and does not begin again.
+        Who needs them meanwhile reads the rest, and does not begin again. After very many changes
+        the rows stay those of before until `warm_rows` is asked for, as `Page.behind` says.
         """
         if self._listing is None:
-            self._listing = Listing(glossary, read=False)
-        self._listing.read(between)
+            self._listing = Listing(glossary, read=False, patient=True)
+        if not self._listing.ready:
+            self._listing.read(between)
         return self._listing

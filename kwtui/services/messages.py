@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engines.records import Prediction
     from engines.settings import Settings
+    from glossary.records import Record
     from glossary.term import Term
 
 
@@ -138,12 +139,22 @@ class Extracted:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordPage:
+    """Some of the context records: `total` that there are for what was looked for."""
+
+    total: int
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Some rows of a table: `total` that pass the filter, and the terms asked for.
 
-    `version` grows with every change of the glossary; 0 when there is none yet.
+    `version` grows with every change of the glossary; 0 when there is none yet. `behind`: so much
+    was changed that the rows are those of before, until `warm_rows` is asked for.
     """
 
     total: int
     terms: tuple[Term, ...]
     version: int
+    behind: bool = False

@@ -59,6 +59,7 @@ def test_any_number_of_terms_change_piece_by_piece_as_one_change(
     for values, words in (
         ({"canonical": "가"}, "'canonical' cannot be set"),
         ({"definition": "가" * (MAX_TEXT + 1)}, "longer than"),
+        ({"category": "가" * 201}, "kind of .* longer than 200"),
     ):
         with pytest.raises(UserError, match=words):
             alter(glossary, keys, values, author="kim")

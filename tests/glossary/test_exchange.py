@@ -165,6 +165,25 @@ def test_a_preview_says_what_is_new_changed_conflicting_and_refused(
     assert replaced.rows[0].term.aliases == ()
 
 
+def test_a_kind_a_language_and_a_source_that_are_too_long_are_refused_with_their_lines(
+    glossary: Glossary, tmp_path: Path
+) -> None:
+    rows = (
+        "감기,,뜻,분류,ko,책",
+        f"치통,,,{'가' * 201},,",
+        f"오한,,,,{'k' * 36},",
+        f"몸살,,,,,{'책' * 2001}",
+    )
+    table = "\n".join(("용어,동의어,정의,분류,언어,출처", *rows, ""))
+    made = preview(read_terms(file(tmp_path, "a.csv", table)), glossary)
+    assert [(row.line, row.outcome) for row in made.rows] == [
+        (2, "new"), (3, "refused"), (4, "refused"), (5, "refused"),
+    ]  # fmt: skip
+    words = ("kind of '치통'", "language of '오한'", "source of '몸살'")
+    for (line, note), start, word in zip(made.notes(), (3, 4, 5), words, strict=True):
+        assert line == start and word in note and "longer than" in note
+
+
 class Memory(Given):
     """Terms in memory, with what a preview asks of a glossary."""
 

@@ -342,3 +342,28 @@ def test_the_table_follows_in_the_background_too(folder: Path) -> None:
         time.sleep(0.05)
     assert [t.canonical for t, _score in glossary.ngram_search("치통", 1)] == ["치통"]
     glossary.close()
+
+
+def test_names_change_hands_across_the_pieces_of_a_restore_and_its_undo(
+    glossary: Glossary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glossary.inverse._PIECE", 1)
+    one, other = glossary.lookup("두통"), glossary.lookup("근육통")
+    assert one and other
+    before = str(glossary.version)
+    glossary.upsert([replace(one, canonical="잠시", aliases=())], author="kim")
+    glossary.upsert([replace(other, canonical="두통", aliases=())], author="kim")
+    glossary.upsert([replace(one, canonical="근육통", aliases=())], author="kim")
+    glossary.upsert([Term("", "치통")], author="kim")
+    assert glossary.restore(before, author="kim") == 3
+    there = glossary.lookup("두통")
+    assert there and (there.id, there.surfaces) == (one.id, one.surfaces)
+    assert glossary.lookup("치통") is None
+    glossary.undo(author="kim")
+    swapped = glossary.lookup("두통")
+    assert swapped and swapped.id == other.id and glossary.lookup("치통")
+    glossary.redo(author="kim")
+    back = glossary.lookup("두통")
+    assert back and back.id == one.id and glossary.lookup("치통") is None
+    with pytest.raises(UserError, match="changed since"):
+        glossary.undo(author="kim", number=glossary.version - 4)

@@ -145,6 +145,56 @@ def test_rows_laid_over_are_as_rows_read_anew(
             assert listing.facets(view) == anew.facets(view)
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_many_changes_taken_into_the_rows_are_as_rows_read_anew(
+    glossary: Glossary, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    rng = random.Random(seed)
+    made = [
+        Term(
+            "", f"{rng.choice('가나다a')}{n}", (f"별명{n}",), rng.choice("뜻말 "), rng.choice("xyz")
+        )
+        for n in range(68)
+    ]
+    glossary.upsert(made[:60], author="kim")
+    listing = Listing(glossary)
+    for sort in SORTS:
+        listing.count(View("", sort))
+    monkeypatch.setattr("glossary.listing._OVERLAY", 0)
+    there = rng.sample(glossary.terms(), 14)
+    glossary.upsert([replace(t, category=rng.choice("wx")) for t in there[:7]], author="lee")
+    glossary.delete([t.id for t in there[7:]], author="lee")
+    glossary.upsert([*made[60:], replace(there[0], canonical="나나")], author="lee")
+    rows, anew = listing._arrays.names, Listing(glossary)
+    for wanted in ("", "ㄴ", "1", "말"):
+        for sort in SORTS:
+            view = View(wanted, sort)
+            assert listing.page(view, 0, 99) == anew.page(view, 0, 99)
+            assert listing.facets(view) == anew.facets(view)
+    assert listing._arrays.names is not rows and not listing._changed
+
+
+def test_who_is_patient_sees_the_rows_of_before_until_the_changes_are_read(
+    glossary: Glossary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing = Listing(glossary, patient=True)
+    monkeypatch.setattr("glossary.listing._OVERLAY", 2)
+    glossary.upsert([Term("", "치통")], author="kim")
+    assert not listing.behind and listing.count(View("통")) == 3
+    glossary.upsert([Term("", f"용어{n}") for n in range(4)], author="kim")
+    assert listing.behind and listing.count(View("용어")) == 0
+    seen: list[int] = []
+
+    def ask() -> None:
+        seen.append(listing.count(View("통")))
+
+    listing.read(ask)
+    assert seen and set(seen) == {3}
+    assert not listing.behind and listing.count(View("용어")) == 4
+    glossary.upsert([Term("", f"낱말{n}") for n in range(4)], author="kim")
+    assert len(listing.keys(View("낱말"))) == 4
+
+
 def test_a_part_of_a_name_is_found_beginnings_first(glossary: Glossary) -> None:
     glossary.upsert([Term("", "통증"), Term("", "Mg 통")], author="kim")
     assert [t.canonical for t in glossary.named("통", 9)] == ["통증", "두통", "근육통", "Mg 통"]

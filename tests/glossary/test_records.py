@@ -249,6 +249,16 @@ def test_the_commands_import_embed_and_retrieve(
     assert [one["name"] for one in found[:2]] == ["가상파스롤", "가상도닌"]
     record = next(one for one in found if one["kind"] == "record")
     assert record["how"] == "linked" and "names 2 terms of the text" in record["reason"]
+    listed = json.loads(call("records", "--json"))
+    assert listed["total"] == 2 and listed["kinds"] == {"dur": 2}
+    one, other = listed["records"]
+    assert one["source"] == "dur.xml" and one["row"] == 1 and one["terms"] and one["fields"]
+    shown = call("records", one["id"])
+    assert one["title"] in shown and all(value in shown for value in one["fields"].values())
+    assert all(term["canonical"] in shown for term in one["terms"])
+    found = json.loads(call("records", other["title"], "--limit", "1", "--json"))["records"]
+    assert [record["id"] for record in found] == [other["id"]]
+    assert json.loads(call("records", "--offset", "1", "--json"))["records"] == [other]
     assert run(["-w", root, "glossary", "import", "--records", "x", str(DATA / "dur.xml")]) == 2
     (tmp_path / "a.csv").write_text("어떤,것\n가,나\n", encoding="utf-8")
     assert (

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from engines.workspace import Workspace
-from glossary.records import Records
+from glossary.records import Record, Records
+from glossary.store import Glossary
 from glossary.term import Term
 from tests.screen.conftest import Stage, perform
 from tests.screen.sheets import fill_glossary, names, open_glossary, stored
@@ -35,6 +36,51 @@ def test_drug_data_is_looked_into_and_becomes_records_and_terms(space: Workspace
         await stage.press("escape", "u")
         await stage.until(lambda: "Undone" in stage.line)
         assert names(space) == []
+
+    perform(story, space)
+
+
+def test_records_are_looked_through_searched_and_opened_with_their_terms(space: Workspace) -> None:
+    fill_glossary(space, (Term("", "발열", definition="열이 남", category="증상"),))
+    with Glossary.open(space.glossary_path) as glossary:
+        term = glossary.lookup("발열")
+        assert term is not None
+        made = [
+            Record(
+                f"r{n}", "easy-drug", f"가상약{n:03}", f"이 약은 통증 {n}에 쓴다.", (), "a.json", n
+            )
+            for n in range(150)
+        ]
+        made.append(
+            Record(
+                "r999", "easy-drug", "가상시럽", "이 약은 발열에 쓴다.",
+                (("entpName", "가상제약\x1b[31m"), ("depositMethodQesitm", "서늘한 곳")),
+                "b.json", 7, (term.id, "gone"),
+            )
+        )  # fmt: skip
+        Records(glossary.path).replace("easy-drug", "a.json", made)
+
+    async def story(stage: Stage) -> None:
+        await open_glossary(stage)
+        await stage.press("tab", "tab")
+        await stage.until(lambda: "151 records" in stage.text)
+        await stage.until(lambda: "easy-drug, a.json row 0, names 0 terms" in stage.text)
+        await stage.press("end")
+        await stage.until(lambda: "가상약149" in stage.text or "가상시럽" in stage.text)
+        await stage.press("slash")
+        await stage.type("발열")
+        await stage.until(lambda: "1 record" in stage.text and "b.json" in stage.text)
+        assert "depositMethodQesitm: 서늘한 곳" in stage.text
+        await stage.press("enter", "enter")
+        await stage.until(lambda: "Enter opens the term" in stage.text)
+        assert "가상제약" in stage.text and "열이 남" in stage.text
+        assert "gone" not in stage.text and "\x1b" not in stage.text
+        await stage.press("enter")
+        await stage.until(lambda: "열이 남" in stage.text and "Aliases" in stage.text)
+        await stage.press("escape", "escape")
+        await stage.until(lambda: "151 records" in stage.text)
+        await stage.press("escape")
+        await stage.until(lambda: "1 term" in stage.text)
 
     perform(story, space)
 

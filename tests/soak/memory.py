@@ -11,6 +11,7 @@ import statistics
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 
 import psutil
 
@@ -25,6 +26,8 @@ MIB = 2**20
 WARM_UP = 0.3
 LEAST_CYCLES = 9
 GROWTH = 1.05
+# What grows steadily does half of it between the middle window and the late one.
+STILL_GROWING = 1.02
 # Textual keeps what it drew of the last 1,024 widgets, of which the form of a term has 25.
 WINDOWS = 45
 
@@ -93,9 +96,9 @@ class Calm:
 
 
 def growth(samples: dict[str, list[tuple[int, int]]]) -> dict[str, dict[str, float]]:
-    """For each process that lived long enough: MiB in an early and a late window, and the ratio.
+    """For each process that lived long enough: MiB in an early, a middle and a late window.
 
-    Windows are thirds of what comes after the warm-up, the middle one left out; the median counts.
+    Windows are thirds of what comes after the warm-up; the median counts. `ratio`: late by early.
     """
     found = {}
     for name, values in samples.items():
@@ -106,11 +109,19 @@ def growth(samples: dict[str, list[tuple[int, int]]]) -> dict[str, dict[str, flo
         sizes = sizes[round(len(sizes) * WARM_UP) :]
         if len(sizes) >= LEAST_CYCLES:
             third = len(sizes) // 3
-            early, late = statistics.median(sizes[:third]), statistics.median(sizes[-third:])
-            figures = {"early_mib": early, "late_mib": late, "ratio": late / early}
+            windows = sizes[:third], sizes[third:-third], sizes[-third:]
+            early, middle, late = map(statistics.median, windows)
+            figures = {"early_mib": early, "middle_mib": middle, "late_mib": late}
+            figures["ratio"] = late / early
             found[name] = {key: round(value, 3) for key, value in figures.items()}
             found[name]["cycles"] = len(sizes)
     return found
+
+
+def leaks(row: Mapping[str, float]) -> bool:
+    """Whether the memory of `growth` grew and still grows: a library loaded late is one step."""
+    still = row["late_mib"] / row["middle_mib"]
+    return row["ratio"] > GROWTH and still > STILL_GROWING
 
 
 def peaks(samples: dict[str, list[tuple[int, int]]]) -> dict[str, list[int]]:

@@ -18,7 +18,7 @@ from tests.soak import verdict
 from tests.soak.acks import Acks, counts, findings
 from tests.soak.hands import Hand, Trainer, Weather
 from tests.soak.living import creatures
-from tests.soak.memory import GROWTH, WINDOWS, Calm, Stormy, growth, peaks
+from tests.soak.memory import WINDOWS, Calm, Stormy, growth, leaks, peaks
 from tests.soak.place import Place, make
 from tests.soak.storm import Storm, begin
 
@@ -160,7 +160,7 @@ def _guarded(place: Place, work: Callable[[], None]) -> Callable[[], None]:
 def _memory(calm: Calm, acks: Acks) -> dict[str, dict[str, float]]:
     found = growth(calm.samples)
     for name, row in found.items():
-        if row["ratio"] > GROWTH:
+        if leaks(row):
             acks.finding(f"memory of {name} grew from {row['early_mib']} to {row['late_mib']} MiB")
     return found
 

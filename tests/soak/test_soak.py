@@ -8,7 +8,7 @@ import pytest
 
 from tests.soak.acks import Acks, allowed, counts, findings
 from tests.soak.grid import Grid
-from tests.soak.memory import growth, peaks
+from tests.soak.memory import growth, leaks, peaks
 from tests.soak.soaking import Length, soak
 from tests.soak.verdict import compare
 
@@ -49,10 +49,12 @@ def test_what_was_acknowledged_and_is_not_there_is_found(acks: Acks) -> None:
 def test_memory_is_compared_between_an_early_and_a_late_window() -> None:
     flat = [(1, 100 << 20)] * 20
     rising = [(1, (100 + n) << 20) for n in range(20)]
-    found = growth({"flat": flat, "rising": rising, "short": flat[:5]})
-    assert set(found) == {"flat", "rising"}
+    step = [(1, 100 << 20)] * 10 + [(1, 150 << 20)] * 10
+    found = growth({"flat": flat, "rising": rising, "step": step, "short": flat[:5]})
+    assert set(found) == {"flat", "rising", "step"}
     assert found["flat"]["ratio"] == 1.0
-    assert found["rising"]["ratio"] > 1.05
+    assert found["rising"]["ratio"] > 1.05 < found["step"]["ratio"]
+    assert [name for name, row in found.items() if leaks(row)] == ["rising"]
 
 
 def test_a_service_that_ends_after_its_work_is_told_by_peaks() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from engines.workspace import Workspace
 from glossary.store import Glossary
+from glossary.term import Term
 from tests.screen.conftest import Stage, perform
 from tests.screen.labeling import fill
 from tests.screen.sheets import (
@@ -348,5 +349,25 @@ def test_an_edit_that_waits_for_another_program_says_so(space: Workspace) -> Non
         term = stored(space, "연고")
         assert term is not None
         assert not term.keyword
+
+    perform(story, space)
+
+
+def test_thousands_of_changes_of_another_program_come_while_the_sheet_is_used(
+    space: Workspace,
+) -> None:
+    fill_glossary(space)
+
+    async def story(stage: Stage) -> None:
+        await open_glossary(stage)
+        await stage.until(lambda: "6 terms" in stage.text and "Reading" not in stage.text)
+        await go_to(stage, "연고")
+        with Glossary.open(space.glossary_path) as glossary:
+            glossary.upsert([Term("", f"가{n:04}") for n in range(2_100)], author="lee")
+        await stage.until(lambda: "2,106 terms" in stage.text)
+        await stage.until(lambda: "연고" in stage.text)
+        await stage.press("slash")
+        await stage.type("가0007")
+        await stage.until(lambda: "1 term" in stage.text)
 
     perform(story, space)

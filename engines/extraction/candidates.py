@@ -15,7 +15,7 @@ from glossary.boundaries import Morpheme
 
 DRAFT, GLOSSARY, STRATEGY, CRF, KIWI = "draft", "glossary", "strategy", "crf", "kiwi"
 # Shares of spans that are keywords, before anything was accepted or not.
-_PRIORS = {DRAFT: 0.8, GLOSSARY: 0.6, STRATEGY: 0.7, CRF: 0.6, KIWI: 0.3}
+_PRIORS = {DRAFT: 0.8, GLOSSARY: 0.7, STRATEGY: 0.5, CRF: 0.6, KIWI: 0.3}
 _SHAPES = {"plain1": 0.15, "plain2": 0.3, "plain3": 0.4}
 # So many earlier texts weigh as much as a prior.
 _WEIGHT = 8.0
@@ -201,15 +201,16 @@ def _key(candidate: Candidate, confidence: float | None) -> str:
 
 
 def _prior(candidate: Candidate, confidence: float | None) -> float:
-    known = []
+    """How likely before anything is learnt: sources that agree speak for each other (noisy or)."""
+    wrong = 1.0
     for source in candidate.sources:
         share = _PRIORS.get(source, 0.5)
         if source == CRF and confidence is not None:
             share = confidence
         elif source == KIWI and candidate.shape:
             share = _SHAPES.get(candidate.shape, 0.45)
-        known.append(share)
-    return max(known, default=0.0)
+        wrong *= 1.0 - share
+    return 1.0 - wrong
 
 
 Offer = tuple[Candidate, float | None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engines.extraction.candidates import (
@@ -87,7 +88,7 @@ class Offering:
             yield from self._terms(text)
         if CRF in self.sources and self.crf is not None:
             for keyword, confidence in self.crf.candidates(text, least=_LEAST):
-                yield _candidate(keyword, CRF), confidence
+                yield _candidate(without_josa(keyword, text, read), CRF), confidence
         if KIWI in self.sources:
             for start, end, shape in noun_runs(read):
                 yield Candidate(start, end, text[start:end], (KIWI,), shape=shape), None
@@ -122,6 +123,22 @@ def read_morphemes(text: str) -> list[Morpheme]:
             found += [t._replace(start=t.start + at, end=t.end + at) for t in morphemes(line)]
         at += len(line) + 1
     return found
+
+
+def without_josa(keyword: Keyword, text: str, read: Sequence[Morpheme]) -> Keyword:
+    """The keyword without particles that Kiwi read at its end, whole or cut off there.
+
+    The quick model knows no words, and takes the first letter of a particle along at times.
+    """
+    start, end = keyword.start, keyword.end
+    for token in reversed(read):
+        if token.start >= end or token.end <= token.start:
+            continue
+        if not token.tag.startswith("J") or not start < token.start or token.end < end:
+            break
+        end = token.start
+    surface = text[start:end].rstrip()
+    return replace(keyword, end=start + len(surface), surface=surface)
 
 
 def _candidate(keyword: Keyword, source: str) -> Candidate:

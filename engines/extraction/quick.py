@@ -17,7 +17,7 @@ from engines.records import Example
 from engines.workspace import Workspace
 
 # Fewer labeled texts teach it nothing that the memory of surfaces does not know.
-LEAST = 20
+LEAST = 10
 _BATCH = 50
 
 

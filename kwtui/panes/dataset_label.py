@@ -20,7 +20,7 @@ from kwtui.panes.dataset_empty import KEYS, empty_state
 from kwtui.panes.dataset_store import Loaded, Store
 from kwtui.panes.dataset_terms import TermActions
 from kwtui.panes.dataset_view import DatasetView
-from kwtui.widgets.draft import Draft, Span
+from kwtui.widgets.draft import LIKELY, Draft, Span
 from kwtui.widgets.lines import Lines
 from kwtui.widgets.span_editor import SpanEditor
 
@@ -105,7 +105,7 @@ class LabelView(TermActions, ChoiceActions, DatasetView):
 
     @property
     def _edge(self) -> float | None:
-        return 0.5 if self.preselect else None
+        return LIKELY if self.preselect else None
 
     def _arrived(self, loaded: Loaded) -> None:
         """Candidates have come, perhaps for the text on the screen."""

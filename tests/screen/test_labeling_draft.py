@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -10,10 +11,11 @@ from rich.style import Style
 from textual.strip import Strip
 
 from engines.extraction.candidates import Candidate, Prepared, Trust, merge, words
-from engines.extraction.offering import Offering
+from engines.extraction.offering import Offering, read_morphemes, without_josa
+from engines.records import Keyword
 from glossary.text import normalise
 from kwtui.keymap import actions, keys_in_use
-from kwtui.widgets.draft import LETTERS, Draft, codes
+from kwtui.widgets.draft import LETTERS, LIKELY, Draft, codes
 from kwtui.widgets.lines import differing
 from kwtui.widgets.span_editor import letter_of, wrapped
 from tests.annotator import Ways, chosen, keys_for
@@ -142,6 +144,32 @@ def test_what_was_accepted_before_is_likelier_and_what_was_not_is_less() -> None
     for _text in range(3):
         trust.observe([(taken, None), (left, None)], ["파스"])
     assert trust.score(taken) > 0.5 > before > trust.score(left)
+
+
+def test_sources_that_agree_are_believed_more_than_either() -> None:
+    trust = Trust()
+    nouns = Candidate(0, 3, "힘줄염", ("kiwi",), shape="plain2")
+    model = Candidate(0, 3, "힘줄염", ("crf",))
+    both = Candidate(0, 3, "힘줄염", ("crf", "kiwi"), shape="plain2")
+    alone = max(trust.score(nouns), trust.score(model, 0.3))
+    assert alone < LIKELY < trust.score(both, 0.3)
+    assert trust.score(model, 0.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "offered"),
+    [
+        ("면역저하자에게는 산제를 권합니다.", "면역저하자에게", "면역저하자"),
+        ("횡문근융해증으로 인한 인후통", "횡문근융해증으", "횡문근융해증"),
+        ("가려움을 추가합니다.", "가려움", "가려움"),
+        ("에서 나온 파스", "에서", "에서"),
+    ],
+)
+def test_the_quick_models_spans_lose_their_josa(text: str, found: str, offered: str) -> None:
+    start = text.index(found)
+    keyword = Keyword(start, start + len(found), found)
+    cut = without_josa(keyword, text, read_morphemes(text))
+    assert (cut.surface, text[cut.start : cut.end]) == (offered, offered)
 
 
 def test_one_candidate_a_surface_with_all_its_sources() -> None:

@@ -58,7 +58,7 @@ def shared(space: Workspace) -> Workspace:
         config.write("\n[curation]\noverlap = 1.0\ndaily_copies = 0\n")
     with Corpus.open(space.corpus_path, create=True) as corpus:
         corpus.use_overlap(1.0)
-        texts = [f"{number}번 약은 {WORD} 드세요." for number in range(LEAST + 5)]
+        texts = [f"{number}번 약은 {WORD} 드세요." for number in range(25)]
         corpus.add(Example(f"t{n}", text, labeled=False) for n, text in enumerate(texts))
         for number, text in enumerate(texts[:-2]):
             corpus.set_labels(f"t{number}", "kim", [keyword(text)])
@@ -86,7 +86,7 @@ def test_the_second_annotator_is_blind_to_the_first_until_both_have_labeled(
 def test_the_quick_model_of_one_knows_nothing_that_the_other_may_not_know(
     shared: Workspace,
 ) -> None:
-    assert learn(shared, "kim").texts == LEAST + 3
+    assert learn(shared, "kim").texts == 23
     assert not model_path(shared, "lee").exists()
     with Corpus.open(shared.corpus_path) as corpus:
         Queue(corpus, "lee").take(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from engines.corpus.adding import ORIGIN
@@ -80,6 +81,18 @@ class Reading(Core):
             {} if blind else others,
             blind,
         )
+
+    def first_said(self, text_id: str, *, but: str) -> datetime | None:
+        """When a person other than `but` first labeled a text, None when nobody did."""
+        with sentences(self.path):
+            key, _text = self.text_of(text_id)
+            row = self._db.execute(
+                "SELECT min(e.at) FROM labelings m JOIN events e ON e.text_key = m.text_key"
+                " AND e.annotator = m.annotator WHERE m.text_key = ? AND m.annotator != ?"
+                " AND m.origin = 'person' AND m.status != 'draft'",
+                (key, but),
+            ).fetchone()
+        return datetime.fromisoformat(row[0]) if row[0] else None
 
     def id_of(self, text: str) -> str | None:
         """The id of the text that equals the normalised `text`, None when there is none."""

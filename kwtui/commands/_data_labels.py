@@ -23,7 +23,8 @@ from kwtui.commands._data import (
 )
 
 if TYPE_CHECKING:
-    from engines.corpus.store import Corpus, Undone
+    from engines.corpus.ranking import Answer
+    from engines.corpus.store import Corpus, Undone, View
 
 
 @app.command("next", help=_("Show the texts to label next, and claim them."))
@@ -128,13 +129,23 @@ def _surfaces(term: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((term, *(found.surfaces if found else ()))))
 
 
+def _answers(corpus: Corpus, view: View, annotator: str) -> dict[str, Answer]:
+    """What strategies answered for a text, those left out that a blind annotator may not hear."""
+    from engines.corpus.ranking import predictions
+    from engines.extraction.blindness import withheld
+    from kwtui import context
+
+    found = predictions(corpus, view.id)
+    root = context.need_workspace().root
+    apart = withheld(corpus, view, annotator, found, context.settings(), root)
+    return {name: answer for name, answer in found.items() if name not in apart}
+
+
 def _document(corpus: Corpus, text_id: str, annotator: str) -> dict[str, Any]:
     """A text for one annotator, with drafts and predictions."""
-    from engines.corpus.ranking import predictions
-
     view = corpus.view(text_id, annotator)
     suggested = {
-        **{name: one.keywords for name, one in predictions(corpus, text_id).items()},
+        **{name: one.keywords for name, one in _answers(corpus, view, annotator).items()},
         **{name.removeprefix("strategy:"): one.keywords for name, one in view.drafts.items()},
     }
     document: dict[str, Any] = {
@@ -197,12 +208,11 @@ def _keywords(
     from dataclasses import replace
 
     from engines.corpus.alignment import words_in
-    from engines.corpus.ranking import predictions
 
     view = corpus.view(text_id, annotator)
     if approve:
         draft = view.drafts.get(f"strategy:{approve}")
-        answer = predictions(corpus, text_id).get(approve)
+        answer = _answers(corpus, view, annotator).get(approve)
         found = draft or answer
         if found is None:
             sentence = _("{strategy} has suggested nothing for text {id}: `kwtui data draft`.")

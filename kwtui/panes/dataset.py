@@ -81,9 +81,9 @@ class DatasetPane(Pane):
     async def _open(self) -> None:
         try:
             if self.store is None:
-                chosen = (await self.bench.settings()).curation
-                self.goal = chosen.goal
-                self.store = Store(self.bench.workspace, chosen, on_note=self._note)
+                settings = await self.bench.settings()
+                self.goal = settings.curation.goal
+                self.store = Store(self.bench.workspace, settings, on_note=self._note)
                 self._timer = self.set_interval(_HEARTBEAT, self._beat)
             if not self.store.exists:
                 self._without_corpus()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DEPTH = 8
 _KEPT = 64
 # The quick model learns again after so many labeled texts, or a tenth of all, if that is more.
-LEARN_EVERY = 20
+LEARN_EVERY = 10
 
 
 class Ahead:
@@ -164,7 +164,9 @@ class Ahead:
         texts = [
             text
             for text in waiting
-            if strategy not in text.suggested and (strategy, text.id) not in self._asked
+            if strategy not in text.suggested
+            and strategy not in text.withheld
+            and (strategy, text.id) not in self._asked
         ]
         if not texts:
             return

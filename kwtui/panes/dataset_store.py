@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from engines.corpus.statistics import Progress
     from engines.corpus.store import Corpus, Undone, View
     from engines.extraction.candidates import Prepared
-    from engines.settings import CurationSettings
+    from engines.settings import Settings
 
 T = TypeVar("T")
 
@@ -38,11 +38,13 @@ T = TypeVar("T")
 class Loaded:
     """A text as it is labeled: `base` is the event of the labeling that was seen, 0 for none.
 
-    `suggested`: keywords by the strategy that found them, drafts under "draft".
+    `suggested`: keywords by the strategy that found them, drafts under "draft". `withheld`:
+    strategies that may know what somebody else said, from whom the annotator is to be blind.
     """
 
     view: View
     suggested: dict[str, tuple[Keyword, ...]] = field(default_factory=dict)
+    withheld: frozenset[str] = frozenset()
     prepared: Prepared | None = None
     base: int = 0
 
@@ -64,12 +66,14 @@ class Store:
     that no annotator may have.
     """
 
-    def __init__(self, space: Workspace, curation: CurationSettings, *, on_note: Note) -> None:
+    def __init__(self, space: Workspace, settings: Settings, *, on_note: Note) -> None:
         from engines.corpus.session import annotator_name
+
+        curation = settings.curation
 
         self.path = space.corpus_path
         self.annotator = annotator_name("", curation)
-        self._space, self._curation, self._on_note = space, curation, on_note
+        self._space, self._settings, self._on_note = space, settings, on_note
         self._session, self._held = _session(space.root, self.annotator)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="corpus")
         self._corpus: Corpus | None = None
@@ -183,16 +187,25 @@ class Store:
 
     def _load(self, corpus: Corpus, text_id: str) -> Loaded:
         from engines.corpus.ranking import predictions
+        from engines.extraction.blindness import withheld
+        from engines.settings import load
 
         view = corpus.view(text_id, self.annotator)
+        answers = predictions(corpus, text_id)
+        apart = frozenset[str]()
+        if view.blind:
+            root = self._space.root
+            now = load(root)  # strategies may have been added since
+            names = {*answers, *now.strategies}
+            apart = withheld(corpus, view, self.annotator, names, now, root)
         suggested = {
             name: answer.keywords
-            for name, answer in predictions(corpus, text_id).items()
-            if name != "crf"
+            for name, answer in answers.items()
+            if name != "crf" and name not in apart
         }
         if view.drafts:
             suggested["draft"] = list(view.drafts.values())[-1].keywords
-        return Loaded(view, suggested, base=view.own.event if view.own else 0)
+        return Loaded(view, suggested, apart, base=view.own.event if view.own else 0)
 
     # What a key changes
 
@@ -232,7 +245,7 @@ class Store:
             from engines.corpus.session import open_corpus
 
             # The day's copy may take long and is made beside the work: see `copy`.
-            now = self._curation.model_copy(update={"daily_copies": 0})
+            now = self._settings.curation.model_copy(update={"daily_copies": 0})
             self._corpus = open_corpus(self._space, now, self.annotator, self._on_note)
         return self._corpus
 
@@ -242,7 +255,7 @@ class Store:
         from engines.corpus.session import BACKUPS
 
         try:
-            daily_copy(self.path, self._space.root / BACKUPS, self._curation.daily_copies)
+            daily_copy(self.path, self._space.root / BACKUPS, self._settings.curation.daily_copies)
         except (UserError, OSError) as error:
             sentence = _("No copy of the corpus was made today: {reason}")
             self._on_note(sentence.format(reason=getattr(error, "sentence", str(error))))

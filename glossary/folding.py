@@ -10,6 +10,7 @@ from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glossary.haystack import Haystack
+from glossary.term import Term, key
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,3 +156,30 @@ def _recoded(
     index = {value: code for code, value in enumerate(values)}
     added = [index.setdefault(value, len(index)) for value in new]
     return splice.values(codes, added), list(index)
+
+
+def names_text(name: str, surfaces: Sequence[str]) -> str:
+    """What rows are ordered by (`glossary.term.key`), then every name in lower case."""
+    lowered = "\x1f".join(surfaces).lower()
+    if lowered == name or lowered.startswith(f"{name}\x1f"):
+        return lowered
+    return f"{name}\x1f{lowered}"
+
+
+def details_text(category: str, definition: str) -> str:
+    """What else a filter looks into, in lower case."""
+    return f"{category}\x1f{definition}".replace("\n", " ").lower()
+
+
+def row_of(number: int, term: Term, fields: Sequence[str]) -> Row:
+    """A term as a row, `number` its key."""
+    name = key(term.canonical)
+    codes = {"category": term.category, "language": term.language}
+    values = tuple(sort_value(term, field) for field in fields)
+    names, details = names_text(name, term.surfaces), details_text(term.category, term.definition)
+    return Row(name, number, names, details, term.keyword, codes, values)
+
+
+def sort_value(term: Term, field: str) -> str:
+    """What an order by the field compares."""
+    return key(term.canonical) if field == "canonical" else str(getattr(term, field))

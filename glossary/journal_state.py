@@ -117,6 +117,19 @@ class State:
                 return
             last = rows[-1][0]
 
+    def values_of(self, field: str) -> Iterator[list[tuple[int, str]]]:
+        """A field of text of every term, with the keys, some thousand at a time."""
+        usual = {"updated": "b.at", "created": "b.at", "author": "b.author", "language": "'ko'"}
+        other, last = usual.get(field, "''"), -1
+        while rows := self._all(
+            f"SELECT t.key, coalesce(json_extract(c.after, '$.' || ?), {other})"
+            " FROM terms t JOIN changes c ON c.number = t.change JOIN batches b"
+            " ON b.number = c.batch WHERE t.there AND t.key > ? ORDER BY t.key LIMIT 10000",
+            (field, last),
+        ):
+            yield rows
+            last = rows[-1][0]
+
     def sorted_terms(self) -> Iterator[Term]:
         """All terms in the order of `in_order`; none is kept in memory."""
         last = ""

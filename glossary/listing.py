@@ -17,8 +17,17 @@ from functools import cache
 from itertools import compress, islice
 from typing import TYPE_CHECKING, Any
 
-from glossary.folding import Arrays, Row, folded
+from glossary.folding import (
+    Arrays,
+    Row,
+    details_text,
+    folded,
+    names_text,
+    row_of,
+    sort_value,
+)
 from glossary.haystack import INITIAL, INITIALS, Haystack
+from glossary.ordering import by_code, by_value
 from glossary.term import Term, key
 from glossary.text import normalise
 
@@ -71,11 +80,12 @@ class Listing:
     def __init__(self, glossary: Glossary, *, read: bool = True, patient: bool = False) -> None:
         """Read all terms, or leave that to `read`.
 
-        `patient`: after very many changes the rows stay those of before until `read` is called
-        (`behind`); else who asks next waits for them.
+        `patient`: after very many changes, or when a new order is asked for, the rows stay as they
+        were until `read` is called (`behind`); else who asks next waits for them.
         """
         self._glossary = glossary
         self._patient = patient
+        self._due: set[str] = set()
         self.ready = False
         self._steps = self._build()
         if read:
@@ -83,8 +93,13 @@ class Listing:
 
     @property
     def behind(self) -> bool:
-        """Whether so much was changed that `read` is due."""
-        return self.ready and self._lag() + len(self._changed) > self._most
+        """Whether so much was changed that `read` is due, or an order was asked for."""
+        return self.ready and (bool(self._due) or self.outdated)
+
+    @property
+    def outdated(self) -> bool:
+        """Whether so much was changed that the rows show what was before."""
+        return self._lag() + len(self._changed) > self._most
 
     def read(self, between: Callable[[], None] = lambda: None) -> None:
         """Read what is not read yet; `between` is called now and then and may read the rest."""
@@ -94,7 +109,7 @@ class Listing:
             except StopIteration:
                 if not self.behind:
                     return
-                self._steps = self._fold()
+                self._steps = self._fold() if self.outdated else self._sort()
                 continue
             except BaseException:
                 self._steps = iter(()) if self.ready else self._build()
@@ -185,9 +200,14 @@ class Listing:
                     codes.extend(
                         index.setdefault(v.get(field, usual), len(index)) for *_, v in chunk
                     )
-                names.add([_names(n, [v["canonical"], *v.get("aliases", ())]) for _, n, v in chunk])
+                names.add(
+                    [names_text(n, [v["canonical"], *v.get("aliases", ())]) for _, n, v in chunk]
+                )
                 details.add(
-                    [_details(v.get("category", ""), v.get("definition", "")) for *_, v in chunk]
+                    [
+                        details_text(v.get("category", ""), v.get("definition", ""))
+                        for *_, v in chunk
+                    ]
                 )
         coded = {
             field: (np.array(codes, dtype=np.int32), list(known[field]))
@@ -211,7 +231,7 @@ class Listing:
         for start in range(0, len(keys), _CHUNK):
             yield
             found = journal.by_key(keys[start : start + _CHUNK])
-            rows += [_row(number, term, fields) for number, term in found.items()]
+            rows += [row_of(number, term, fields) for number, term in found.items()]
         yield from folded(self._arrays, version, keys, rows, fields)
         self._use(self._arrays)
 
@@ -259,8 +279,8 @@ class Listing:
         text = Haystack()
         whole = not INITIAL.search(wanted)
         for _number, term in there:
-            row = _names(key(term.canonical), term.surfaces)
-            more = _details(term.category, term.definition) if whole else ""
+            row = names_text(key(term.canonical), term.surfaces)
+            more = details_text(term.category, term.definition) if whole else ""
             text.add([f"{row}\x1f{more}"])
         return list(compress(there, text.done().holding(wanted)))
 
@@ -270,7 +290,9 @@ class Listing:
         """The keys of the terms in the view, in its order; kept for its next page."""
         self._level()
         if self._latest is None or self._latest[:2] != (self._version, view):
-            self._latest = (self._version, view, self._ordered(view, self._passing(view)))
+            ordered = self._has_order(view.sort.removeprefix("-"))
+            rows = self._ordered(view, self._passing(view), ordered)
+            self._latest = (self._version, view, rows)
         return self._latest[2]
 
     def _passing(self, view: View) -> Rows:
@@ -304,40 +326,47 @@ class Listing:
             self._answers.popitem(last=False)
         return np.unpackbits(packed, count=len(self._arrays.keys)).view(bool)
 
-    def _ordered(self, view: View, passing: Rows) -> Rows:
-        """Keys in the order of the view, the changed terms among them."""
+    def _ordered(self, view: View, passing: Rows, known: bool) -> Rows:
+        """Keys in the order of the view if it is known, the changed terms among them."""
         import numpy as np
 
+        values: Sequence[str] | Haystack
         field, backwards = view.sort.removeprefix("-"), view.sort.startswith("-")
-        if field == "canonical":
-            values: Sequence[str] | Haystack = self._arrays.names
+        if field == "canonical" or not known:
+            field, values = "canonical", self._arrays.names
             places = np.flatnonzero(passing)
             keys = self._arrays.keys[places]
         else:
-            order, values = self._order(field)
+            order, values = self._arrays.orders[field]
             places = np.flatnonzero(passing[order])
             keys = self._arrays.keys[order[places]]
-        over = [(_sort_value(term, field), number) for number, term in self._over(view)]
+        over = [(sort_value(term, field), number) for number, term in self._over(view)]
         if over:
             over.sort()
             added = [bisect_left(values, value) for value, _number in over]
             keys = np.insert(keys, np.searchsorted(places, added), [n for _value, n in over])
         return keys[::-1] if backwards else keys
 
-    def _order(self, field: str) -> tuple[Rows, Sequence[str]]:
-        """The rows in the order of a field, and the values in that order."""
-        import numpy as np
+    def _has_order(self, field: str) -> bool:
+        """Whether the rows are known in the order of a field; who is patient gets it by `read`."""
+        if field == "canonical" or field in self._arrays.orders:
+            return True
+        if field in self._arrays.codes:
+            self._arrays.orders[field] = by_code(self._arrays, field)
+            return True
+        self._due.add(field)
+        if not self._patient:
+            self.read()
+        return field in self._arrays.orders
 
-        if field not in self._arrays.orders:
-            values = [""] * len(self._arrays.keys)
-            row_of = {int(number): row for row, number in enumerate(self._arrays.keys)}
-            for number, term in self._glossary.journal.iterate():
-                if (row := row_of.get(number)) is not None:
-                    values[row] = _sort_value(term, field)
-            order = sorted(range(len(values)), key=values.__getitem__)
-            found = np.array(order, dtype=np.int64)
-            self._arrays.orders[field] = (found, [values[row] for row in order])
-        return self._arrays.orders[field]
+    def _sort(self) -> Iterator[None]:
+        """Find the orders that are due, in steps."""
+        arrays, journal = self._arrays, self._glossary.journal
+        for field in sorted(self._due):
+            found = yield from by_value(arrays, self._by_key, journal.values_of(field))
+            arrays.orders[field] = found
+        self._due.clear()
+        self._latest = None
 
 
 @cache
@@ -353,30 +382,6 @@ def _wanted(text: str) -> str:
 def _is_shown(term: Term, view: View) -> bool:
     kind = view.which == "all" or term.keyword == (view.which == "keywords")
     return kind and view.category in (None, term.category)
-
-
-def _names(name: str, surfaces: Sequence[str]) -> str:
-    """What rows are ordered by (`glossary.term.key`), then every name in lower case."""
-    lowered = "\x1f".join(surfaces).lower()
-    if lowered == name or lowered.startswith(f"{name}\x1f"):
-        return lowered
-    return f"{name}\x1f{lowered}"
-
-
-def _details(category: str, definition: str) -> str:
-    return f"{category}\x1f{definition}".replace("\n", " ").lower()
-
-
-def _row(number: int, term: Term, fields: Sequence[str]) -> Row:
-    name = key(term.canonical)
-    codes = {"category": term.category, "language": term.language}
-    values = tuple(_sort_value(term, field) for field in fields)
-    names, details = _names(name, term.surfaces), _details(term.category, term.definition)
-    return Row(name, number, names, details, term.keyword, codes, values)
-
-
-def _sort_value(term: Term, field: str) -> str:
-    return key(term.canonical) if field == "canonical" else str(getattr(term, field))
 
 
 def _chunks(

@@ -151,7 +151,7 @@ class GlossaryService(GlossaryEdits, GlossaryPast, GlossaryFiles, GlossaryRecord
         """Read the rows of every term; as background work it lets other requests pass."""
         glossary = self._opened()
         if glossary is not None:
-            again = self._listing is not None and self._listing.behind
+            again = self._listing is not None and self._listing.ready and self._listing.outdated
             task.progress(_("Reading the changed terms") if again else _("Reading the terms"))
             self._listed(glossary, task.check).warm(task.check)
 

@@ -195,6 +195,24 @@ def test_who_is_patient_sees_the_rows_of_before_until_the_changes_are_read(
     assert len(listing.keys(View("낱말"))) == 4
 
 
+def test_an_order_that_takes_long_comes_later_and_keys_are_answered_meanwhile(
+    glossary: Glossary,
+) -> None:
+    listing, other = Listing(glossary, patient=True), Listing(glossary)
+    view = View("", "-updated")
+    assert listing.page(view, 0, 99) == other.page(View("", "-canonical"), 0, 99)
+    assert listing.behind and not listing.outdated
+    seen: list[int] = []
+    listing.read(lambda: seen.append(listing.count(View("통"))))
+    assert set(seen) == {2} and not listing.behind
+    for sort in SORTS:
+        listing.count(View("", sort))
+        listing.read()
+        assert listing.page(View("", sort), 0, 99) == other.page(View("", sort), 0, 99)
+        values = [getattr(t, sort) for t in other.page(View("", sort), 0, 99)]
+        assert sort == "canonical" or values == sorted(values)
+
+
 def test_a_part_of_a_name_is_found_beginnings_first(glossary: Glossary) -> None:
     glossary.upsert([Term("", "통증"), Term("", "Mg 통")], author="kim")
     assert [t.canonical for t in glossary.named("통", 9)] == ["통증", "두통", "근육통", "Mg 통"]

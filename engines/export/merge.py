@@ -128,12 +128,9 @@ def _refuse_quantised(base: Path) -> None:
 def _merged(base: Path, adapter: Path | None, tokenizer: Any) -> tuple[Any, list[Any]]:
     """The whole model in float32, and the logits of the samples before merging."""
     import torch
-    from transformers.utils import logging
 
     from engines.models.loading import load
 
-    bars: Any = logging
-    bars.disable_progress_bar()
     # It says at import which of its kernels for 4 bits it lacks; nothing here has 4 bits.
     quiet.getLogger("bitsandbytes").setLevel(quiet.ERROR)
     warnings.simplefilter("ignore", FutureWarning)

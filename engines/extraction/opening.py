@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engines.extraction.extractor import Extractor
 from engines.extraction.prompt import strategy_template
@@ -131,12 +131,8 @@ class Opener:
         return path
 
     def _load(self, path: Path) -> LoadedModel:
-        from transformers.utils import logging
-
         from engines.models.loading import load
 
-        bars: Any = logging
-        bars.disable_progress_bar()
         if path not in self._models:
             models = self._settings.models
             self._models[path] = load(

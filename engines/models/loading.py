@@ -94,7 +94,10 @@ def highest_plain_token(tokenizer: Any) -> int:
 def _model(path: Path, dtype: torch.dtype) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    bars: Any = logging
+    bars.disable_progress_bar()
     try:
         return AutoModelForCausalLM.from_pretrained(
             str(path),

@@ -76,7 +76,10 @@ def resolve(name_or_path: str | Path, folders: Iterable[Path | str]) -> Path:
     if near:
         message = _("There is no model {name}. Did you mean {near}?")
         raise UserError(message.format(name=wanted, near=near[0]))
-    message = _("There is no model {name} in {folders}; `kwtui models` lists what is there.")
+    message = _(
+        "There is no model {name} in {folders}: `kwtui models` lists what is there, and "
+        "`kwtui models add FOLDER` brings one in."
+    )
     places = ", ".join(str(folder) for folder in folders) or "-"
     raise UserError(message.format(name=wanted, folders=places))
 

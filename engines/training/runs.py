@@ -157,8 +157,10 @@ def find(runs: Path | None, name: str) -> Run:
         chosen = [i for i in ids if name in i]
     if len(chosen) == 1:
         return look(RunFolder((runs / chosen[0]).absolute()))
+    if not ids:
+        raise UserError(_("There is no run here yet: `kwtui train` starts one."))
     if not chosen:
-        known = ", ".join(ids[-5:]) or "-"
+        known = ", ".join(ids[-5:])
         raise UserError(
             _("There is no run {name}; the last are {known}.").format(name=name, known=known)
         )

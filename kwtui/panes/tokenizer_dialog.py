@@ -117,7 +117,7 @@ class BuildScreen(ModalScreen[Order | None]):
 
     def _rows(self) -> Choice:
         shown = (
-            _("mean of the old pieces, as long as they"),
+            _("mean of the old pieces, with their length"),
             _("mean of the old pieces"),
             _("focus: weighted by likeness"),
             _("random, as a control"),

@@ -46,7 +46,7 @@ def load_base(recipe: TuneRecipe, path: Path, tokenizer: Any) -> Any:
     refuse_small_embedding(path, rows, _highest(tokenizer))
     model.config.use_cache = False
     if recipe.method == "qlora":
-        _keep_unpacked(model)
+        keep_unpacked(model)
     elif torch.cuda.is_available():
         model.to(_place())
     return model
@@ -183,7 +183,7 @@ def _four_bits(recipe: TuneRecipe) -> Any:
     )
 
 
-def _keep_unpacked(model: Any) -> None:
+def keep_unpacked(model: Any) -> None:
     """Keep 4-bit weights as they were loaded.
 
     On CPUs with AVX512-BF16, bitsandbytes 0.50 repacks them at the first forward pass in eval mode,

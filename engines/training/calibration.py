@@ -1,8 +1,9 @@
 """How fast this machine computes a model's layers: a short trial, kept for the next preflight.
 
 `python -P -m engines.training.calibration` reads a Trial as JSON and prints a Pace. It computes
-training steps of models with one and with three layers of the shape, random weights, so that the
-time of any number of layers follows; and weighs itself after its imports.
+training steps of models with one and with three layers of the shape, random weights, by the method
+itself (real 4-bit weights for qlora, the head that prompts share computed once), so that the time
+of any number of layers follows; and weighs itself after its imports.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from engines.children import python_command, python_environment
 from engines.training.folder import replace_file
@@ -27,13 +28,15 @@ from glossary.i18n import _
 LEAST_TOKENS = 256
 MOST_TOKENS = 8192
 LAYERS = (1, 3)
-# 4-bit weights are unpacked for every product; seen between 1.1 and 1.3.
-UNPACKING = 1.2
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What is tried: a batch of a method on a shape. `threads`: of the CPU, 0: one a core."""
+    """What is tried: a batch of a method on a shape. `threads`: of the CPU, 0: one a core.
+
+    `head`: the first tokens that all rows share. `quantisation`: for qlora the type of the 4-bit
+    code, whether its scales are quantised too, and the type of the products, as torch names them.
+    """
 
     shape: dict[str, Any]
     method: str
@@ -45,6 +48,13 @@ class Trial:
     rank: int
     targets: list[str] | str
     threads: int = 0
+    head: int = 0
+    quantisation: tuple[str, bool, str] | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that go through the layers in a step."""
+        return self.head + self.rows * (self.length - self.head)
 
     @property
     def key(self) -> str:
@@ -145,11 +155,10 @@ def measure(trial: Trial) -> Pace:
     """Make the trial in this process."""
     import psutil
     import torch
-    import trl.trainer.sft_trainer  # noqa: F401
 
-    import engines.training.sft  # noqa: F401
     from engines.hardware import cores
 
+    _import_what_a_run_imports(trial.method)
     base = int(psutil.Process().memory_info().rss)
     torch.manual_seed(7)
     torch.set_num_threads(trial.threads or cores())
@@ -159,11 +168,21 @@ def measure(trial: Trial) -> Pace:
     (few, many), (fast, slow) = steps, decodes
     span = LAYERS[1] - LAYERS[0]
     layer, decode = max(0.0, many - few) / span, max(0.0, slow - fast) / span
-    factor = UNPACKING if trial.method == "qlora" else 1.0
     rest = max(0.0, few - LAYERS[0] * layer)
     decode_rest = max(0.0, fast - LAYERS[0] * decode)
-    tokens = trial.rows * trial.length
-    return Pace(layer * factor, rest, decode * factor, decode_rest, tokens, base)
+    return Pace(layer, rest, decode, decode_rest, trial.tokens, base)
+
+
+def _import_what_a_run_imports(method: str) -> None:
+    """So that the process weighs what a run of the method weighs before its model is there."""
+    import trl.trainer.sft_trainer  # noqa: F401
+
+    import engines.training.sft  # noqa: F401
+
+    if method in ("lora", "qlora"):
+        import peft  # noqa: F401
+    if method == "qlora":
+        import bitsandbytes  # noqa: F401
 
 
 def _device() -> Any:
@@ -187,6 +206,8 @@ def _model(trial: Trial, shape: Shape, layers: int) -> Any:
     model = made.from_config(config, dtype=dtype).to(_device())
     model.config.use_cache = False
     add_answer_loss(model)
+    if trial.quantisation is not None:
+        _pack(model, *trial.quantisation)
     if adapted:
         from peft import LoraConfig, get_peft_model
 
@@ -199,20 +220,60 @@ def _model(trial: Trial, shape: Shape, layers: int) -> Any:
     return model.train()
 
 
+def _pack(model: Any, code: str, double: bool, compute: str) -> None:
+    """Put 4-bit layers in place of the linear ones, as transformers does when it loads a model."""
+    import torch
+    from bitsandbytes.nn.modules import Linear4bit, Params4bit
+
+    from engines.training.base_model import keep_unpacked
+
+    output, kind = model.get_output_embeddings(), cast(Any, Linear4bit)
+    for name, layer in list(model.named_modules()):
+        if not isinstance(layer, torch.nn.Linear) or layer is output:
+            continue
+        made = kind(
+            layer.in_features,
+            layer.out_features,
+            bias=layer.bias is not None,
+            compute_dtype=getattr(torch, compute),
+            compress_statistics=double,
+            quant_type=code,
+            device="meta",
+        )
+        made.weight = Params4bit(
+            layer.weight.data, compress_statistics=double, quant_type=code, module=made
+        )
+        made.bias = layer.bias
+        model.set_submodule(name, made.to(layer.weight.device))
+    model.requires_grad_(False)
+    keep_unpacked(model)
+
+
+def _rows(trial: Trial, vocabulary: int) -> dict[str, Any]:
+    """The trial's batch as a run has it: random tokens behind a shared head, the last learnt."""
+    import numpy as np
+
+    from engines.training.plan import collate
+    from engines.training.prompts import Tokens
+
+    drawn = np.random.default_rng(7)
+    ids = drawn.integers(3, max(4, vocabulary), (trial.rows, trial.length), dtype=np.int32)
+    ids[:, : trial.head] = ids[0, : trial.head]
+    rows = [Tokens(row, trial.length - trial.answers, 0) for row in ids]
+    return collate(rows, 0, share_heads=trial.head > 0)
+
+
 def _step_seconds(trial: Trial, shape: Shape, layers: int) -> float:
     import torch
 
     model, device = _model(trial, shape, layers), _device()
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-5, fused=device.type == "cuda")
-    ids = torch.randint(3, shape.vocabulary, (trial.rows, trial.length), device=device)
-    labels = ids.clone()
-    labels[:, : -trial.answers] = -100
-    mask = torch.ones_like(ids)
+    batch = {name: t.to(device) for name, t in _rows(trial, shape.vocabulary).items()}
 
     def step() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=trial.bf16):
-            found = model(input_ids=ids, attention_mask=mask, labels=labels, answer_loss=True)
+            found = model(**batch, answer_loss=True)
         (found["total"] / found["tokens"]).backward()
         optimizer.step()
         optimizer.zero_grad()

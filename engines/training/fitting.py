@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from engines.training.backlog import Backlog
 from engines.training.base_model import uses_bf16
 from engines.training.checkpoints import last_checkpoint
 from engines.training.judge import Judge
@@ -44,6 +47,7 @@ def fit(
     base = plain_model(model)
     judge, scorer, apart = _judges(run, judge)
     course = _course(run, base, data, plan, judge)
+    course.backlog = _backlog(run, scorer) if apart else None
     steps = StepCallback(run.stop.agreed if run.stop else None, run.on_step)
     callbacks = _callbacks(run, tokens_per_step(data, plan), steps)
     callbacks[2:2] = _cadences(run.recipe, plan, judge, scorer, apart=apart)
@@ -60,17 +64,23 @@ def fit(
     last = last_checkpoint(run.folder.checkpoints)
     if last is None and judge is not None:
         run.heard(0, shared_verdict(judge, base, trainer.accelerator), trainer.dev_loss())
-    best: int | None = None
-    try:
+    with _ending(scorer):
         trainer.train(resume_from_checkpoint=str(last) if last else None)
-        best = trainer.state.best_global_step or None
+        best: int | None = trainer.state.best_global_step or None
         if scorer is not None and not steps.stopped:
             scorer.finish()
             best = best_step(run.folder.path)
+    return int(trainer.state.global_step), best, steps.stopped
+
+
+@contextmanager
+def _ending(scorer: Scorer | None) -> Iterator[None]:
+    """Whatever happens, the process that judges ends with the steps."""
+    try:
+        yield
     finally:
         if scorer is not None:
             scorer.close()
-    return int(trainer.state.global_step), best, steps.stopped
 
 
 def _judges(run: _Run, judge: Judge | None) -> tuple[Judge | None, Scorer | None, bool]:
@@ -82,6 +92,13 @@ def _judges(run: _Run, judge: Judge | None) -> tuple[Judge | None, Scorer | None
     if not apart:
         return judge, None, False
     return None, Scorer(run.folder, run.scored) if is_first() else None, True
+
+
+def _backlog(run: _Run, scorer: Scorer | None) -> Backlog:
+    """What keeps the run from saving faster than its checkpoints are judged."""
+    limit = run.recipe.saving.waiting
+    tell = run.events.write
+    return Backlog(run.folder.checkpoints, limit, scorer, run.stop, tell, run.note)
 
 
 def _course(run: _Run, base: Any, data: Dataset, plan: Plan, judge: Judge | None) -> Course:

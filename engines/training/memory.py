@@ -34,12 +34,14 @@ NF4_SINGLE = 0.5 + 4 / 64
 # The CUDA context, cuBLAS and cuDNN with their workspaces, kernels as they are loaded. Seen on
 # Ampere and Hopper with torch 2.x at 0.5 to 0.7 GiB.
 CONTEXT = round(0.6 * GIB)
-# What the allocator holds beyond what is in use, as a share of what comes and goes: torch's on a
-# GPU; on the CPU glibc's heap, whose holes are larger where adapters make tensors of many sizes.
-# Measured in the first step of kw-mini, torch's profiler against the resident memory: lora 216 MiB
-# held with 150 in use, full 173 with 180 (holes of the start were filled); with every tensor mapped
-# on its own (MALLOC_MMAP_THRESHOLD_) both hold what they use.
-SLACK_GPU, SLACK_CPU, SLACK_CPU_ADAPTERS = 0.06, 0.0, 0.44
+# What torch's allocator holds on a GPU beyond what is in use, as a share of what comes and goes.
+SLACK_GPU = 0.06
+# The same of glibc's heap on the CPU where adapters make tensors of many sizes: a share, and at
+# most so many bytes, for large tensors are mapped on their own. Of kw-mini's first step autograd
+# keeps 244 MiB, and the heap grows by 481; by 255 with every tensor mapped on its own
+# (MALLOC_MMAP_THRESHOLD_), which makes a step a quarter slower. Holes of whole runs: 187 MiB beside
+# 267, 208 beside 297, 170 beside 557. Without adapters the holes of the start are filled.
+HOLES, HOLES_MOST = 0.72, 205 * MIB
 EIGHT_BIT, PAGED = 2.05, 0.1
 
 
@@ -181,8 +183,7 @@ def estimate(shape: Shape, job: Job) -> Estimate:
     stays, heads, passing = moments[moment]
     allocated = fixed + stays + heads + passing
     context = CONTEXT if job.gpu else job.base
-    slack = SLACK_GPU if job.gpu else SLACK_CPU_ADAPTERS if job.adapted else SLACK_CPU
-    reserve = round(slack * (stays + heads + passing)) + (16 * MIB if job.gpu else 0)
+    reserve = _reserve(job, stays + heads + passing)
     with_gradients = moment in ("gradients", "step") or held > 0
     return Estimate(
         weights=weights + whole,
@@ -199,6 +200,13 @@ def estimate(shape: Shape, job: Job) -> Estimate:
         allocated=allocated,
         moment=moment,
     )
+
+
+def _reserve(job: Job, passing: int) -> int:
+    """What the allocator holds beyond what is in use, by the bytes that come and go."""
+    if job.gpu:
+        return round(SLACK_GPU * passing) + 16 * MIB
+    return min(round(HOLES * passing), HOLES_MOST) if job.adapted else 0
 
 
 def _moments(

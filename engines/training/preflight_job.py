@@ -22,6 +22,8 @@ from glossary.i18n import _
 # Characters of a new vocabulary, before its texts are counted.
 SCRATCH_VOCABULARY = 4096
 EVAL_ROWS = 16
+# Batches that are asked for the head that their prompts share.
+BATCHES = 64
 SCRATCH_FAMILY = "gemma3_text"
 
 
@@ -30,7 +32,10 @@ class DataShape:
     """The recipe's batches in tokens; the largest one decides the memory, the usual one the time.
 
     `rows` x `length` is the largest batch, `head` of it shared; `answers` learnt tokens a row.
-    `dev_length` and `dev_new`: tokens of a dev prompt and of its right answer.
+    `usual_tokens`: of a batch on its way through the layers, the shared head once; `usual_answers`:
+    learnt tokens a row in the mean. `dev_length` and
+    `dev_new`: most tokens of a dev prompt and of its right answer; `dev_prompts` and `dev_answers`:
+    of all of them together.
     """
 
     examples: int
@@ -47,6 +52,10 @@ class DataShape:
     dev_texts: int = 0
     dev_length: int = 0
     dev_new: int = 0
+    usual_head: int = 0
+    dev_prompts: int = 0
+    dev_answers: int = 0
+    usual_answers: int = 0
     histogram: list[list[int]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -67,6 +76,15 @@ class Setting:
     keep: int
     recipe: Recipe
     gpu: bool
+
+    @property
+    def quantisation(self) -> tuple[str, bool, str] | None:
+        """How 4-bit weights are held: their code, whether doubly, and the type of products."""
+        if not isinstance(self.recipe, TuneRecipe) or self.method != "qlora":
+            return None
+        how = self.recipe.quantisation
+        compute = "bfloat16" if self.bf16 else "float32"
+        return how.type, how.double, compute if how.compute == "auto" else how.compute
 
     @property
     def trained(self) -> int:
@@ -113,13 +131,26 @@ class Setting:
     def disk(self, data: DataShape) -> int:
         """Bytes of the checkpoints that lie there at the same time, and of the model made.
 
-        A checkpoint has the trained weights and AdamW's two states; the best, one being written
-        and the model made come to those that are kept.
+        A checkpoint has the trained weights and AdamW's two states; the best, one being written,
+        those that wait for a judge of their own and the model made come to those that are kept.
         """
         job = self.job(data)
         each = 2 if job.pure_bf16 and not job.adapted else 4
         checkpoint = self.trained * each * 3
-        return (self.keep + 2) * checkpoint + self.trained * each + data.tokens * 4 + 2**20
+        return (
+            (self.keep + 2 + self._waiting(data)) * checkpoint
+            + self.trained * each
+            + data.tokens * 4
+            + 2**20
+        )
+
+    def _waiting(self, data: DataShape) -> int:
+        """Checkpoints that may wait for a judge of their own."""
+        recipe = self.recipe
+        if not isinstance(recipe, TuneRecipe) or not data.dev_texts:
+            return 0
+        apart = recipe.evaluation.separate or self.job(data).sharded
+        return recipe.saving.waiting if apart else 0
 
     def evaluations(self, data: DataShape) -> int:
         """How often the dev texts are judged, the start and the end included."""
@@ -247,15 +278,15 @@ def data_shape(
 
     how = recipe.optimisation
     lengths = [len(example) for example in examples]
-    sizes = [(len(b), max(lengths[i] for i in b)) for b in plan.batches if b]
+    filled = [batch for batch in plan.batches if batch]
+    sizes = [(len(batch), max(lengths[i] for i in batch)) for batch in filled]
     at = max(range(len(sizes)), key=lambda n: sizes[n][0] * sizes[n][1])
-    batch = [b for b in plan.batches if b][at]
     rows, length = sizes[at]
-    chosen = [examples[i] for i in batch]
-    shares = how.share_heads and not how.checkpointing and not how.packing and rows > 1
+    chosen = [examples[i] for i in filled[at]]
+    shares = how.share_heads and not how.checkpointing and not how.packing
     learnt = sum(len(example) - example.answer for example in chosen)
     if how.packing:
-        rows, length = 1, sum(lengths[i] for i in batch)
+        rows, length = 1, sum(lengths[i] for i in filled[at])
     limit = recipe.evaluation.texts
     return DataShape(
         examples=len(examples),
@@ -263,18 +294,42 @@ def data_shape(
         rows=rows,
         length=length,
         answers=-(-learnt // rows),
-        head=shared_head(chosen) if shares else 0,
-        usual_rows=round(statistics.median(count for count, _long in sizes)),
-        usual_length=round(statistics.median(long for _rows, long in sizes)),
-        usual_tokens=round(statistics.fmean(count * long for count, long in sizes)),
+        head=shared_head(chosen) if shares and rows > 1 else 0,
+        **_usual(examples, filled, sizes, shares=shares),
         steps=plan.steps,
         per_epoch=plan.per_epoch,
         dev_texts=min(dev_texts, limit) if limit else dev_texts,
         dev_length=max((e.answer for e in dev), default=0),
         dev_new=max((len(e) - e.answer for e in dev), default=0),
+        dev_prompts=sum(e.answer for e in dev),
+        dev_answers=sum(len(e) - e.answer for e in dev),
         histogram=histogram(lengths),
         notes=list(notes),
     )
+
+
+def _usual(
+    examples: Sequence[Any],
+    batches: Sequence[Sequence[int]],
+    sizes: Sequence[tuple[int, int]],
+    *,
+    shares: bool,
+) -> dict[str, int]:
+    """The usual batch: rows, longest, shared head, and tokens on their way through the layers."""
+    from engines.training.plan import shared_head
+
+    heads = [0]
+    if shares:
+        looked_at = [b for b in batches[:: max(1, len(batches) // BATCHES)] if len(b) > 1]
+        heads = [shared_head([examples[i] for i in batch]) for batch in looked_at] or heads
+    head = statistics.median_low(heads)
+    return {
+        "usual_rows": round(statistics.median(rows for rows, _longest in sizes)),
+        "usual_length": round(statistics.median(longest for _rows, longest in sizes)),
+        "usual_tokens": round(statistics.fmean(head + n * (long - head) for n, long in sizes)),
+        "usual_head": head,
+        "usual_answers": round(statistics.fmean(len(e) - e.answer for e in examples)),
+    }
 
 
 def histogram(lengths: Sequence[int], bars: int = 16) -> list[list[int]]:

@@ -53,11 +53,21 @@ class Scorer:
         self._told = {event["step"] for event in told if event["kind"] == "evaluation"}
         self._tail = EventTail(folder.path / SCORES)
         self.scores: dict[int, float] = {}
-        self._starts = 0
+        self.starts = 0
         self._process = self._start()
 
+    @property
+    def log(self) -> Path:
+        """Where the process says what went wrong."""
+        return self._folder.log
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether the process died and is not started again."""
+        return bool(self._process.poll()) and self.starts >= STARTS
+
     def _start(self) -> subprocess.Popen[bytes]:
-        self._starts += 1
+        self.starts += 1
         environ = {k: v for k, v in python_environment().items() if k not in _RANKS}
         with self._folder.log.open("ab") as log:
             return subprocess.Popen(
@@ -78,7 +88,7 @@ class Scorer:
                 self._told.add(step)
                 self._heard(event)
         code = self._process.poll()
-        if code and self._starts < STARTS:
+        if code and self.starts < STARTS:
             self._process = self._start()
             return True
         return code is None
@@ -97,7 +107,7 @@ class Scorer:
                 "The training is done, and the process that judges its checkpoints ended {count} "
                 "times before it had judged them all: look at {path}, then resume the run."
             )
-            raise FailedError(message.format(count=self._starts, path=self._folder.log))
+            raise FailedError(message.format(count=self.starts, path=self.log))
 
     def close(self) -> None:
         """End the process; what it judged stays."""
@@ -165,7 +175,7 @@ class _Judging:
         try:
             loaded = load(path, device=_device(path), folders=[self.base.parent])
         except (OSError, UserError):
-            # Rotated away while it was read: the next one is judged instead.
+            # Removed while it was read: the next one is judged instead.
             if not path.exists():
                 return
             raise

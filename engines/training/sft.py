@@ -12,6 +12,7 @@ import torch
 from transformers import Trainer
 from trl.trainer.sft_trainer import SFTTrainer
 
+from engines.training.backlog import Backlog
 from engines.training.checkpoints import PARTIAL, clear_partial, name_whole, rotate
 from engines.training.folder import replace_file
 from engines.training.judge import Judge, Verdict, preserved
@@ -28,7 +29,8 @@ from glossary.i18n import _
 class Course:
     """What a trainer works through: examples in their planned order, and how it is judged.
 
-    `out` is the run's folder; `names` are ids of texts, for what is written about a bad batch.
+    `out` is the run's folder; `names` are ids of texts, for what is written about a bad batch;
+    `backlog` is there where another process judges what is saved.
     """
 
     examples: Sequence[Tokens]
@@ -44,6 +46,7 @@ class Course:
     nan_steps: int
     on_verdict: Callable[[int, Verdict, float], None]
     new_rows: NewRows | None = None
+    backlog: Backlog | None = None
 
 
 class AnswerTrainer(SFTTrainer):
@@ -181,7 +184,13 @@ class AnswerTrainer(SFTTrainer):
         return str(self.course.out / "checkpoints" / PARTIAL)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Write a checkpoint beside, name it when every byte is on disk, then drop old ones."""
+        """Write a checkpoint beside, name it when every byte is on disk, then drop old ones.
+
+        What still waits to be judged stays: it may be the best.
+        """
+        backlog = self.course.backlog
+        if backlog is not None:
+            backlog.make_room(self.state.global_step)
         # SFTTrainer adds only a model card here, which would name folders of this machine.
         Trainer._save_checkpoint(self, model, trial)
         self.accelerator.wait_for_everyone()
@@ -189,8 +198,12 @@ class AnswerTrainer(SFTTrainer):
             folder = self.course.out / "checkpoints"
             name_whole(folder / PARTIAL / f"checkpoint-{self.state.global_step}", folder)
             clear_partial(folder)
+            # Asked before the best: a verdict that comes in between makes neither drop out.
+            waiting = backlog.waiting() if backlog is not None else set()
             best = self.state.best_global_step or best_step(self.course.out)
-            rotate(folder, self.course.keep, best)
+            rotate(folder, self.course.keep, best, waiting)
+            if backlog is not None:
+                backlog.check()
         self.accelerator.wait_for_everyone()
 
 

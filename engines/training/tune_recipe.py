@@ -185,6 +185,9 @@ class Saving(Part):
     """Optimizer steps between two checkpoints; each evaluation makes one too."""
     keep: int = Field(default=2, ge=1)
     """The last checkpoints kept, beside the best."""
+    waiting: int = Field(default=3, ge=1)
+    """Most checkpoints without a verdict where a process of its own judges (evaluation.separate,
+    FSDP2): with more the training waits for it. They come to those that are kept."""
     log_steps: int = Field(default=10, ge=1)
     """Optimizer steps between two log events."""
     tensorboard: bool = True

@@ -157,12 +157,19 @@ def _logged(path: Path) -> Iterator[None]:
     logging.captureWarnings(True)
     try:
         with warnings.catch_warnings():
+            _leave_out_what_nobody_can_use()
             yield
     finally:
         logging.captureWarnings(False)
         root.setLevel(before)
         root.removeHandler(handler)
         handler.close()
+
+
+def _leave_out_what_nobody_can_use() -> None:
+    """Advice to install what the machine cannot fetch, and names of options that TRL passes on."""
+    warnings.filterwarnings("ignore", message=r".*`gradient_checkpointing` is deprecated")
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 
 def _system_sentence(error: OSError, path: Path) -> str:

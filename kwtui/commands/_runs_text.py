@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import string
 import time
 from typing import TYPE_CHECKING
 
 from glossary.i18n import _
-from kwtui.columns import table
+from kwtui.columns import cells, shortened, table
 from kwtui.progress import duration
 
 if TYPE_CHECKING:
@@ -133,19 +134,48 @@ def _best(shot: Snapshot) -> str:
     return f"{number(shot.best_f1)} ({at})"
 
 
-def comparison(result: Comparison) -> list[str]:
-    """Runs side by side: figures first, then what differs in the recipes."""
-    head = ["", *result.ids]
-    figures = [[name, *map(_cell, values)] for name, values in result.figures.items()]
-    recipes = [[name, *map(_cell, values)] for name, values in result.differences.items()]
-    return table([head, *figures, *recipes])
+def comparison(result: Comparison, width: int = 0) -> list[str]:
+    """Runs side by side: figures first, then what differs in the recipes.
+
+    Where that is wider than `width` columns (0: any width will do), a letter stands for each run
+    and what is long is cut.
+    """
+    words = _figure_words()
+    rows = [
+        [words.get(name, name), *(state(v) if name == "state" else _cell(v) for v in values)]
+        for name, values in result.figures.items()
+    ]
+    rows += [[name, *map(_cell, values)] for name, values in result.differences.items()]
+    lines = table([["", *result.ids], *rows])
+    if not width or max(map(cells, lines)) <= width:
+        return lines
+    letters = string.ascii_lowercase[: len(result.ids)]
+    legend = [f"{letter}  {run}" for letter, run in zip(letters, result.ids, strict=True)]
+    names = min(max(cells(row[0]) for row in rows), width // 2)
+    room = max(6, (width - names) // len(letters) - 2)
+    cut = [[shortened(row[0], names), *(shortened(v, room) for v in row[1:])] for row in rows]
+    return [*legend, "", *table([["", *letters], *cut])]
+
+
+def _figure_words() -> dict[str, str]:
+    return {
+        "state": _("state"),
+        "steps": _("step"),
+        "loss": _("loss"),
+        "dev_loss": _("dev loss"),
+        "f1": "F1",
+        "best_f1": _("best F1"),
+        "best_step": _("best at step"),
+        "tokens_per_second": _("tokens/s"),
+        "seconds": _("seconds"),
+    }
 
 
 def _cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return number(value) if abs(value) < 1e4 else f"{value:.0f}"
+        return number(value) if abs(value) < 100 else f"{value:,.1f}"
     return str(value)[:40]
 
 
@@ -153,5 +183,6 @@ def size(count: float) -> str:
     """Bytes for people."""
     for unit, scale in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
         if count >= scale:
-            return f"{count / scale:.3g} {unit}"
+            found = count / scale
+            return f"{found:.0f} {unit}" if found >= 100 else f"{found:.3g} {unit}"
     return f"{int(count)} B"

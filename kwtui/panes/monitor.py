@@ -59,6 +59,7 @@ class MonitorPane(RunActions, LogActions, Pane):
         self._ticks = 0
         self._rest_until = 0.0
         self._listed: list[tuple[Cell, ...]] | None = None
+        self._first_line = 0
 
     def compose(self) -> ComposeResult:
         """The views' names; the list; values and the view in front beneath or beside it."""
@@ -79,7 +80,7 @@ class MonitorPane(RunActions, LogActions, Pane):
                 with VerticalScroll(id="view-samples", can_focus=False):
                     yield Static("", id="samples-text")
                 with VerticalScroll(id="view-compare", can_focus=False):
-                    yield Static("", id="compare-text")
+                    yield Static("", id="comparison-text")
                 yield Lines(id="view-machine")
                 yield RecordTable([Column("")], self.log_lines, id="view-log", empty="-")
 
@@ -109,9 +110,9 @@ class MonitorPane(RunActions, LogActions, Pane):
             "once; Resume goes on from the last checkpoint with the same data order. Space marks "
             "runs: their curves lie over each other, and Compare puts them side by side.\n\n"
             "Tab goes from the curves to sample extractions, the log, the machine and the "
-            "comparison. F chooses the figure; + and - zoom, the arrows move the part that is "
-            "shown. A loss that is no number is shown as what it is, with ! at its step; ^ under "
-            "the curve is the best checkpoint so far."
+            "comparison. F chooses the figure; + and - zoom, Left and Right move the part that is "
+            "shown, and turn the pages of the other views. A loss that is no number is shown as "
+            "what it is, with ! at its step; ^ under the curve is the best checkpoint so far."
         )
 
     # Looking
@@ -200,10 +201,13 @@ class MonitorPane(RunActions, LogActions, Pane):
             self.draw_log()
         elif self.wish.view == "machine":
             lines = machine_lines(self.found, width, ascii_only=plain)
-            self.query_one("#view-machine", Lines).show(lines)
+            shown = self.query_one("#view-machine", Lines)
+            self._first_line = max(0, min(self._first_line, len(lines) - shown.size.height))
+            shown.show(lines[self._first_line :])
         elif self.found.comparison is not None:
-            lines_ = [Content(printable(line)) for line in comparison(self.found.comparison)]
-            self.query_one("#compare-text", Static).update(Content("\n").join(lines_))
+            told_ = comparison(self.found.comparison, max(24, width - 2))
+            lines_ = [Content(printable(line)) for line in told_]
+            self.query_one("#comparison-text", Static).update(Content("\n").join(lines_))
 
     def _draw_list(self) -> None:
         rows = self.found.rows
@@ -321,15 +325,22 @@ class MonitorPane(RunActions, LogActions, Pane):
         self._draw_curves()
 
     def action_older(self) -> None:
-        """Earlier steps of what the zoom shows."""
+        """Earlier steps of what the zoom shows; of other views the page before."""
         self._move(1)
 
     def action_newer(self) -> None:
-        """Later steps."""
+        """Later steps; of other views the next page."""
         self._move(-1)
 
     def _move(self, way: int) -> None:
-        if self.zoom > 1:
+        if self.wish.view in ("samples", "compare"):
+            page = self.query_one(f"#view-{self.wish.view}", VerticalScroll)
+            page.scroll_relative(y=-way * max(1, page.size.height - 1), animate=False)
+        elif self.wish.view == "machine":
+            height = self.query_one("#view-machine").size.height
+            self._first_line -= way * max(1, height - 1)
+            self.draw()
+        elif self.zoom > 1:
             step = way / (2 * (self.zoom - 1))
             self.shift = min(1.0, max(0.0, self.shift + step))
             self._draw_curves()

@@ -163,7 +163,7 @@ def _notes(chosen: Chosen) -> Content:
             host=shot.host or "?", time=duration(shot.silent_seconds or 0)
         )
         return Content.styled(" " + text, WRONG)
-    if shot.reason and shot.state not in ("running", "finished"):
+    if shot.reason and shot.state != "finished":
         style = WRONG if shot.state in ("failed", "interrupted", "broken") else MUTED
         return Content.styled(" " + printable(shot.reason), style)
     if row.entry is not None and row.entry.note:

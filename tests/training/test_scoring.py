@@ -1,6 +1,7 @@
 """Saved checkpoints judged by a process of their own: the verdicts of judging in place."""
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from engines.events import read_events
 from engines.training.callbacks import stands_still
+from engines.training.checkpoints import step_of, whole_checkpoints
 from engines.training.folder import RunFolder
 from engines.training.scoring import SCORES, STARTS, Scorer, best_step
 from tests.training.scratch import wait_until
@@ -44,6 +46,42 @@ def kill_the_judge() -> int:
     return judge.pid
 
 
+class SlowJudge:
+    """Lets the judge of a run stand still until the training waits for it."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self._thread = threading.Thread(target=self._wake)
+        self.there: list[int] = []
+        self.told = ""
+
+    def stand_still(self, step: int, _steps: int) -> None:
+        if step == 1:
+            (self._judge,) = scorers()
+            self._judge.suspend()
+            self._thread.start()
+
+    def _wake(self) -> None:
+        try:
+            wait_until(lambda: events(self._out, "waiting") != [], 200, "it never waits")
+            found = whole_checkpoints(self._out / "checkpoints")
+            self.there = [step_of(path) for path in found]
+            self.told = RunFolder(self._out).read()["reason"]
+        finally:
+            self._judge.resume()
+
+    def made_the_training_wait(self, end: dict[str, Any]) -> None:
+        """With `saving.waiting` = 2 and `keep` = 1: before the third checkpoint, and said so."""
+        self._thread.join()
+        assert self.there == [3, 4] and "2 checkpoints" in self.told, (self.there, self.told)
+        (waiting, *_), (waited, *_) = events(self._out, "waiting"), events(self._out, "waited")
+        assert (waiting["step"], waiting["checkpoints"]) == (6, [3, 4]) and waited["step"] == 6
+        assert "saving.waiting" in (self._out / "log.txt").read_text() and not end["reason"]
+        best = end["best_step"]
+        left = [step_of(path) for path in whole_checkpoints(self._out / "checkpoints")]
+        assert set(left) >= {best, 8} and len(left) <= 1 + 1 + 2
+
+
 @pytest.mark.parametrize("method", ["full", pytest.param("lora", marks=pytest.mark.long)])
 def test_a_process_of_its_own_judges_as_in_place_and_names_the_best(
     method: str, tiny_folder: Path, records: Path, tmp_path: Path
@@ -51,18 +89,20 @@ def test_a_process_of_its_own_judges_as_in_place_and_names_the_best(
     ends = {}
     for separate in (False, True):
         out = tmp_path / f"separate-{separate}"
+        slow = SlowJudge(out)
         recipe = recipe_for(
             tiny_folder / "tiny",
             records,
             method=method,
             optimisation={"learning_rate": 1e-3},
             evaluation={"separate": separate},
-            saving={"keep": 4},
+            saving={"keep": 1, "waiting": 2},
         )
-        ends[separate] = run(recipe, out)
+        ends[separate] = run(recipe, out, on_step=slow.stand_still if separate else None)
         assert ends[separate]["state"] == "finished", ends[separate]
+    slow.made_the_training_wait(ends[True])
     apart, inside = judged(tmp_path / "separate-True"), judged(tmp_path / "separate-False")
-    # What only saving.steps saved is judged too.
+    # What only saving.steps saved is judged too, and nothing was dropped before.
     assert inside.keys() == {0, 4, 8} and apart.keys() == {0, 3, 4, 6, 8}
     assert {step: apart[step] for step in inside} == inside
     told, own = losses(tmp_path / "separate-True"), losses(tmp_path / "separate-False")
@@ -150,8 +190,8 @@ def test_a_judge_that_always_dies_fails_the_run_which_then_goes_on_to_its_end(
     (out / "kept.toml").replace(out / "recipe.toml")
     again = run(recipe, out)
     assert again["state"] == "finished" and again["step"] == 8
-    # Those that were rotated away meanwhile have no verdict.
-    assert judged(out).keys() == {0, 6, 8}
+    # Those that waited were kept for it.
+    assert judged(out).keys() == {0, 3, 4, 6, 8}
 
 
 def test_scores_stand_still_after_as_many_no_better_ones_as_patience_says() -> None:

@@ -35,10 +35,13 @@ class SplitCounts:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What one annotator did and what is left; `goal`: labeled texts wanted of the whole corpus.
+    """How far a corpus is on the way to `goal` labeled texts.
 
-    `seconds`: median time between the annotator's latest changes, pauses left out; `left_seconds`:
-    time to the goal at that pace; both None until it is known.
+    `labeled`: texts with labels that count, whoever made them, imported gold among them; `mine`:
+    what the annotator finished, skipped and flagged texts too; `left`: texts that nobody finished.
+    `seconds`: median time between the annotator's latest texts, pauses left out; `left_seconds`:
+    time to the goal at that pace, or for what is left where the goal is reached or that is less;
+    both None until the pace is known.
     """
 
     mine: int
@@ -111,7 +114,7 @@ def progress(corpus: Core, annotator: str, goal: int) -> Progress:
     gaps = [(late - early).total_seconds() for late, early in pairwise(times)]
     gaps = [gap for gap in gaps if 0 < gap < _PAUSE_SECONDS]
     seconds = statistics.median(gaps) if gaps else None
-    wanted = max(0, goal - labeled)
+    wanted = min(goal - labeled, left) if labeled < goal else left
     rest = None if seconds is None else seconds * wanted
     per_text = keywords / labeled if labeled else 0.0
     return Progress(mine, labeled, left, goal, per_text, seconds, rest)

@@ -121,11 +121,16 @@ class LabelView(TermActions, ChoiceActions, DatasetView):
         self.pane.draw_head()
 
     def draw_progress(self) -> None:
-        """The line above the text."""
-        self.query_one("#progress", Lines).show([offers.progress_line(self.done, self.agreement)])
+        """The lines above the text."""
+        shown = self.query_one("#progress", Lines)
+        lines = offers.progress_lines(self.done, self.agreement, self.size.width or 80)
+        if shown.styles.height is None or shown.styles.height.value != len(lines):
+            shown.styles.height = len(lines)
+        shown.show(lines)
 
     def on_resize(self) -> None:
-        """Fit the candidates to the new width."""
+        """Fit progress and candidates to the new width."""
+        self.draw_progress()
         self.call_after_refresh(self._draw)
 
     async def _count(self) -> None:

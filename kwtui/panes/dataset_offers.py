@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from engines.extraction.candidates import CRF, DRAFT, GLOSSARY, KIWI, STRATEGY, Candidate
-from glossary.i18n import _
+from glossary.i18n import _, ngettext_
 from kwtui.themes import MUTED
 from kwtui.widgets.draft import DIGITS, Draft
 from kwtui.widgets.span_editor import LABEL, NUMBER, TAKEN
@@ -96,25 +96,47 @@ def detail(draft: Draft | None, loaded: Loaded | None) -> Content:
     return Content.assemble(" ", (surface, "b"), "  ", (known, MUTED))
 
 
-def progress_line(done: Progress | None, agreement: float | None) -> Content:
-    """Done, left, keywords and seconds a text, time to the goal, agreement."""
+def progress_lines(done: Progress | None, agreement: float | None, width: int) -> list[Content]:
+    """Labeled of the goal, the own share, left, pace, time to go, keywords a text, agreement.
+
+    As many lines as they take.
+    """
     if done is None:
-        return Content("")
+        return [Content("")]
+    parts = _parts(done)
+    if agreement is not None:
+        parts.append(_("agreement {value}").format(value=f"{agreement:.2f}"))
+    lines = [""]
+    for part in parts:
+        longer = f"{lines[-1]} | {part}" if lines[-1] else f" {part}"
+        if lines[-1] and Content(longer).cell_length > width:
+            lines.append(f" {part}")
+        else:
+            lines[-1] = longer
+    return [Content.styled(line, MUTED) for line in lines]
+
+
+def _parts(done: Progress) -> list[str]:
+    reached = done.labeled >= done.goal
+    short = 0 if reached else max(0, done.goal - done.labeled - done.left)
+    first = (
+        _("{count} labeled, goal of {goal} reached") if reached else _("{count} of {goal} labeled")
+    )
     parts = [
-        _("{count} done").format(count=f"{done.mine:,}"),
+        first.format(count=f"{done.labeled:,}", goal=f"{done.goal:,}"),
+        _("{count} done by you").format(count=f"{done.mine:,}"),
         _("{count} left").format(count=f"{done.left:,}"),
-        _("{count} keywords a text").format(count=f"{done.keywords_per_text:.1f}"),
     ]
+    if short:
+        sentence = ngettext_("{count} more text needed", "{count} more texts needed", short)
+        parts.append(sentence.format(count=f"{short:,}"))
     if done.seconds is not None:
         parts.append(_("{count} s a text").format(count=f"{done.seconds:.1f}"))
     if done.left_seconds:
-        goal, time = f"{done.goal:,}", duration(done.left_seconds)
-        parts.append(_("{time} to {goal}").format(time=time, goal=goal))
-    elif done.labeled >= done.goal:
-        parts.append(_("goal of {goal} reached").format(goal=f"{done.goal:,}"))
-    if agreement is not None:
-        parts.append(_("agreement {value}").format(value=f"{agreement:.2f}"))
-    return Content.styled(" " + " | ".join(parts), MUTED)
+        time = _("{time} for the rest") if reached or short else _("{time} to the goal")
+        parts.append(time.format(time=duration(done.left_seconds)))
+    parts.append(_("{count} keywords a text").format(count=f"{done.keywords_per_text:.1f}"))
+    return parts
 
 
 def duration(seconds: float) -> str:

@@ -10,11 +10,13 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from engines.corpus.statistics import Progress
 from engines.extraction.candidates import Candidate, Prepared, Trust, merge, words
 from engines.extraction.offering import Offering, read_morphemes, without_josa
 from engines.records import Keyword
 from glossary.text import normalise
 from kwtui.keymap import actions, keys_in_use
+from kwtui.panes.dataset_offers import progress_lines
 from kwtui.widgets.draft import LETTERS, LIKELY, Draft, codes
 from kwtui.widgets.lines import differing
 from kwtui.widgets.span_editor import letter_of, wrapped
@@ -193,3 +195,25 @@ def test_the_annotator_model_reaches_the_gold_from_anywhere() -> None:
     assert len(keys_for(made, gold, Ways())) <= 7
     assert keys_for(made, {}, Ways()) == (["ctrl+x"] if made.labels else ["enter"])
     assert len(keys_for(made, gold, Ways(digits=False, hints=False))) == 12
+
+
+@pytest.mark.parametrize(
+    ("labeled", "left", "rest", "line"),
+    [
+        (24, 3000, 3952.0, "24 of 2,000 labeled | 9 done by you | 3,000 left | 2.0 s a text"),
+        (2800, 200, 400.0, "2,800 labeled, goal of 2,000 reached | 9 done by you | 200 left"),
+        (24, 10, 20.0, "24 of 2,000 labeled | 9 done by you | 10 left | 1,966 more texts needed"),
+    ],
+)
+def test_progress_tells_one_story_and_all_of_it_at_80_columns(
+    labeled: int, left: int, rest: float, line: str
+) -> None:
+    done = Progress(9, labeled, left, 2000, 2.5, 2.0, rest)
+    lines = [content.plain for content in progress_lines(done, 0.93, 80)]
+    assert lines[0].startswith(f" {line}")
+    assert all(cell_len(text) <= 80 for text in lines)
+    told = " | ".join(text.strip() for text in lines)
+    time = {24: "1 h 6 min to the goal" if left > 10 else "20 s for the rest"}
+    assert time.get(labeled, "7 min for the rest") in told
+    assert told.endswith("2.5 keywords a text | agreement 0.93")
+    assert [c.plain for c in progress_lines(done, 0.93, 200)] == [f" {told}"]

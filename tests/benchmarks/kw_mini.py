@@ -181,7 +181,8 @@ def main() -> None:
     words = sorted({word for record in records for word in record.keywords})
     probe.varied("terms", with_terms(words))
     if options.json:
-        results = {"equal_pieces": round(share, 4), **probe.results}
+        made = json.loads((options.model / "training.json").read_text(encoding="utf-8"))
+        results = {"equal_pieces": round(share, 4), "konne_dev": probe.results, "training": made}
         options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 

@@ -228,7 +228,7 @@ def _number(figure: str) -> Any:
     if figure == "memory":
         return lambda value: size(value).replace("iB", "").replace(" ", "")
     if figure == "learning_rate":
-        return lambda value: f"{value:.0e}"
+        return lambda value: f"{value:.1e}"
     if figure in ("speed", "load"):
         return lambda value: f"{value:,.0f}"
     return lambda value: f"{value:.3f}" if abs(value) < 100 else f"{value:.3g}"

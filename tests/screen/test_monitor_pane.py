@@ -151,7 +151,24 @@ def test_views_marks_zoom_and_search(space: Workspace) -> None:
         await stage.press("tab")
         await stage.until(lambda: "main memory" in stage.text)
         await stage.press("tab")
-        await stage.until(lambda: "best_f1" in stage.text)
+        await stage.until(lambda: "best at step" in stage.text)
+
+    perform(story, space)
+
+
+def test_runs_with_long_names_are_compared_by_letters_a_page_at_a_time(space: Workspace) -> None:
+    for number in range(3):
+        write_run(space, f"20261125-101500-a-model-with-a-long-name-{number}", created=number)
+
+    async def story(stage: Stage) -> None:
+        await monitor_pane(stage)
+        await stage.press("space", "down", "space", "down", "space", "shift+tab")
+        await stage.until(lambda: "a  20261125-101500-a-model-with-a-long-name" in stage.text)
+        assert "dev loss" in stage.text and "seconds" not in stage.text
+        await stage.press("right")
+        await stage.until(lambda: "seconds" in stage.text)
+        await stage.press("left")
+        await stage.until(lambda: "a  20261125" in stage.text)
 
     perform(story, space)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from engines.evaluation.kept import Costs, Kept
 from engines.evaluation.keys import Ingredients, key_of
-from engines.evaluation.measuring import peak_memory
+from engines.evaluation.measuring import give_back, peak_memory
 from engines.extraction.extractor import Extractor
 from engines.extraction.opening import Opener
 from engines.records import Example, Prediction
@@ -85,6 +84,7 @@ def _ask(
     timed: bool,
 ) -> Costs:
     before = kept.costs()
+    give_back()
     extractor = opener.extractor(name, model=strategy.model)
     bare = [Example(example.id, example.text) for example in texts]
     # Texts that a server gave no answer about are asked about once more.
@@ -129,7 +129,7 @@ def _alone(extractor: Extractor, texts: Sequence[Example]) -> tuple[float, ...]:
 def free(opener: Opener) -> None:
     """Let go of the models that were loaded, and of the GPU's memory that they held."""
     opener.drop_models()
-    gc.collect()
+    give_back()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -128,11 +128,12 @@ def _answered(
         found = []
         for model in seed_models(strategy, settings, space, wish.seeds):
             one = strategy.model_copy(update={"model": model})
-            if one.kind == "model" and not one.server and model != loaded:
-                # Two models at once may not fit.
+            needed = model if one.kind == "model" and not one.server else ""
+            if needed != loaded:
+                # Two models at once may not fit, and what one held is not the next one's memory.
                 if loaded:
                     free(opener)
-                loaded = model
+                loaded = needed
             found.append(
                 answers(
                     space,

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from kwtui.panes.base import Pane
 
 LEAVE_SECONDS = 0.4
+# A note stays as long as it takes to read, ten letters a second.
+_NOTE_SECONDS, _READ_A_SECOND = 8.0, 10.0
 Command = Callable[[], object]
 T = TypeVar("T")
 
@@ -271,7 +273,8 @@ class Workbench(Looks, App[None]):
     def warn(self, sentence: str, severity: SeverityLevel = "warning") -> None:
         """Show what a person must not miss: on the status line and as a note over the pane."""
         self.screen_stack[0].query_one(StatusLine).say(printable(sentence), WRONG)
-        self.notify(printable(sentence), severity=severity, markup=False, timeout=8)
+        seconds = max(_NOTE_SECONDS, len(sentence) / _READ_A_SECOND)
+        self.notify(printable(sentence), severity=severity, markup=False, timeout=seconds)
 
     def key_names(self, *ids: str) -> list[str]:
         """The first key of each of these actions, as a person reads it."""

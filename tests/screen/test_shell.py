@@ -264,3 +264,14 @@ def test_korean(space: Workspace) -> None:
         assert "필요" in stage.text
 
     perform(story, space)
+
+
+def test_a_long_warning_shows_that_it_goes_on_and_stays_until_it_is_read(space: Workspace) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.idle()
+        stage.app.warn("What it lacks is written here. " * 6)
+        await stage.until(lambda: stage.line.endswith("…"))
+        (note,) = stage.app._notifications
+        assert note.timeout > 15
+
+    perform(story, space)

@@ -53,6 +53,7 @@ class Follower:
                 # A disk that refuses now is tried again with the next change.
                 with suppress(UserError):
                     index.follow(wait=False, keep=self._retention)
+                    journal.checkpoint()
             journal.close()
 
     def _paused(self) -> bool:

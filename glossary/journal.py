@@ -81,6 +81,8 @@ CREATE TABLE snapshots (
 ) WITHOUT ROWID;
 """
 
+# 40 MB of log.
+_PAGES = 10_000
 # "kwtg" in ASCII.
 SCHEMA = Schema(0x6B777467, (_FIRST,))
 
@@ -114,6 +116,19 @@ class Journal(State):
             yield other
         finally:
             other.close()
+
+    def spare_commits(self) -> None:
+        """Let the log of changes grow, for who calls `checkpoint` now and then.
+
+        SQLite's own checkpoint is part of a commit: every so often a change would wait for it.
+        """
+        with sentences(self.path):
+            self.db.execute(f"PRAGMA wal_autocheckpoint = {_PAGES}")
+
+    def checkpoint(self) -> None:
+        """Write the log of changes back into the file, as far as nobody reads what was before."""
+        with sentences(self.path):
+            self.db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def transaction(self) -> AbstractContextManager[None]:
         """What surrounds looking and `append`: no other process writes meanwhile."""

@@ -69,6 +69,8 @@ class Glossary(present.Present):
         self._on_wait = on_wait
         self._retention = retention
         self._follower = Follower(path, journal.path, retention) if background else None
+        if background and not journal.readonly:
+            journal.spare_commits()
         self._seen = journal.position
         self._marker = journal.data_version()
         self._matcher: Matcher | None = None

@@ -108,10 +108,12 @@ class Host:
         """Ask for `method`; returns at once. Work in the `background` lets other requests pass."""
         streamed = on_partial is not None
         with self._lock:
-            if self._closed:
-                raise RuntimeError(f"the host {self.service} is closed")
             call = m.Call(next(self._ids), method, params or {}, background, streamed)
             request = Request(call, self.cancel, on_progress, on_partial)
+            if self._closed:
+                # Who asks while the app leaves is not there for an answer.
+                request.fail(RequestCancelled())
+                return request
             if self._child is None:
                 self.error = ""
             self._pending[request.id] = request

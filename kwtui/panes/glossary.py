@@ -116,6 +116,8 @@ class GlossaryPane(Pane):
         host = self.bench.host("glossary")
         try:
             await host.request("warm_rows", background=True, on_progress=on_progress)
+        except RequestCancelled:
+            return
         except UserError as error:
             self.bench.warn(error.sentence, "error")
         else:
@@ -223,6 +225,10 @@ class GlossaryPane(Pane):
         mark = self._stamp()
         if mark != self._mark:
             self._mark = mark
+            terms = self._views.get("terms")
+            latest = await self.view.ask("version")
+            if terms is not None and latest == terms.rows.version:  # type: ignore[attr-defined]
+                return
             for view in self._views.values():
                 await view.changed()
 

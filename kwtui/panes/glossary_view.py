@@ -51,8 +51,13 @@ class GlossaryView(PaneView):
 
     async def ask(self, method: str, **params: Any) -> Any:
         """The answer of the glossary's process; None, and the sentence shown, when it refused."""
+        from kwtui.services.request import RequestCancelled
+
         try:
             return await self.pane.request(method, **params)
+        except RequestCancelled:
+            # The app is leaving.
+            return None
         except UserError as error:
             self.bench.warn(error.sentence, "error")
             return None

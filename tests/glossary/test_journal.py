@@ -341,6 +341,12 @@ def test_the_table_follows_in_the_background_too(folder: Path) -> None:
             break
         time.sleep(0.05)
     assert [t.canonical for t, _score in glossary.ngram_search("치통", 1)] == ["치통"]
+    # What the commits left in the log is written into the file itself.
+    for _wait in range(200):
+        if journal_path(folder).stat().st_size > 20_000:
+            break
+        time.sleep(0.05)
+    assert journal_path(folder).stat().st_size > 20_000
     glossary.close()
 
 

@@ -23,7 +23,11 @@ glossary (kwtui.services.glossary.GlossaryService):
     warm() -> int                         what the first match and search wait for, done before
     check(terms) -> glossary.validation.Plan   refusals name the term to merge with
     upsert(terms, author, reason="") -> int    delete(ids, author, reason="") -> int
-    merge(kept, other, author, reason="") -> Term
+    add(term, author, reason=""), revise(seen, wanted, author, reason="") -> Term
+    alter(values, author, ids=(), view=None, reason="") -> int   the same values for many terms
+    remove(author, ids=(), view=None, reason="") -> int
+    merge(kept, other, author, reason=""), absorb(kept, term, author, reason="") -> Term
+    take_back(number, author) -> (which, Batch)    undone, or redone where it was undone
     undo(author, number=None), redo(author, number=None) -> glossary.changes.Batch
     batches(limit=50, before=None) -> tuple[Batch, ...]
     changes_of(number, limit=500), history(term_id) -> tuple[Change, ...]
@@ -34,6 +38,10 @@ glossary (kwtui.services.glossary.GlossaryService):
     preview_import(file, encoding="", columns=None, mode="complete") -> glossary.importing.Preview
     import_file(file, author, encoding="", columns=None, mode="complete", reason="") -> counts
     export_file(file) -> int
+    presets(file, encoding="") -> names   preview_records(file, preset, encoding="") -> Imported
+    import_records(file, preset, author, encoding="") -> Imported
+    embed() -> Coverage                   goes on where it was stopped
+    warm_rows()                           reads the rows of every term
     preview_term(term, lines=5, seconds=2.0) -> engines.corpus.vocabulary.TermPreview
     records(text, offset, limit) -> RecordPage     record_kinds() -> {preset: records}
     terms_of(ids) -> tuple[Term, ...]
@@ -46,6 +54,7 @@ quick (kwtui.services.quick.QuickService), for whoever labels:
     use(sources)                             which sources are offered
 learner (kwtui.services.learner.LearnerService):
     learn(rank=2000) -> (texts, ranked)      trains the quick model at low priority
+    rank_terms() -> int                      ranks texts by glossary terms that nobody has labeled
 review (kwtui.services.review.ReviewService), over all labels:
     agreement() -> engines.corpus.agreement.Agreement
     disputes(limit=500) -> tuple[engines.corpus.agreement.Dispute, ...]
@@ -64,6 +73,7 @@ training (kwtui.services.training.TrainingService); values: those of a recipe, b
     models() -> tuple[engines.models.registry.ModelInfo, ...]
     foretell(values, base=None, trial=False) -> Foretold           progress: stages
     examples(values, base=None, count=3) -> Examples
+    use(settings) -> None                    what `Host.use` sends
     launch(values, base=None, force=False, conditions=None) -> engines.training.launching.Launched
 tokenizer (kwtui.services.tokenizer.TokenizerService), vocabularies over the workspace's texts:
     models() -> names                        measure(models) -> Measured    progress: texts

@@ -144,7 +144,7 @@ class Host:
         )
 
     def use(self, settings: Settings) -> None:
-        """Let the next requests be done with other settings; for services that have a request `use`.
+        """Let the next requests be done with other settings; for services with a request `use`.
 
         A model that is loaded stays so, unless the settings say how to load it otherwise.
         """

@@ -14,7 +14,6 @@ from kwtui.progress import duration
 
 if TYPE_CHECKING:
     from engines.training.folder import RunFolder
-    from engines.training.memory import Estimate
     from engines.training.preflight import Preflight
     from engines.training.recipe import Recipe
 
@@ -74,7 +73,7 @@ def lines(found: Preflight) -> list[str]:
         ]
     verdict = _("It fits.") if found.fits else _("It does not fit.")
     said.append(verdict)
-    sizes = parts(found.estimate)
+    sizes = parts(found)
     wide = max(cells(name) for name in sizes)
     for name, size in sizes.items():
         if size >= 2**20:
@@ -104,8 +103,10 @@ def _about(found: Preflight) -> list[str]:
     return said
 
 
-def parts(estimate: Estimate) -> dict[str, int]:
-    """The bytes of each part of an estimate, by name."""
+def parts(found: Preflight) -> dict[str, int]:
+    """The bytes of each part of what is foretold, by name."""
+    estimate = found.estimate
+    gpu = any(device.index is not None for device in found.devices)
     return {
         _("weights"): estimate.weights,
         _("adapters"): estimate.adapters,
@@ -115,7 +116,7 @@ def parts(estimate: Estimate) -> dict[str, int]:
         _("logits"): estimate.logits,
         _("evaluation"): estimate.evaluation,
         _("passing"): estimate.temporary,
-        _("libraries and CUDA"): estimate.context,
+        _("libraries and CUDA") if gpu else _("libraries"): estimate.context,
         _("reserve"): estimate.reserve,
     }
 

@@ -46,8 +46,11 @@ class TrainJob:
     def foretell(self, *, trial: bool = False) -> None:
         """Work out what the recipe takes, once it has rested a moment."""
         self._rest()
-        delay = 0.0 if trial else REST
-        self._timer = self._pane.set_timer(delay, lambda: self._begin(self._foretell(trial)))
+        if trial:
+            # A timer of no time that comes late divides by it, and never calls.
+            self._begin(self._foretell(trial))
+            return
+        self._timer = self._pane.set_timer(REST, lambda: self._begin(self._foretell(trial)))
 
     def examples(self) -> None:
         """Make a few examples of the recipe."""
@@ -92,6 +95,9 @@ class TrainJob:
     async def _foretell(self, trial: bool) -> None:
         try:
             self.found = await self._ask("foretell", trial=trial)
+            if self.wrong:
+                # What was wrong with the recipe before is no word on this one.
+                self._pane.bench.say("")
             self.wrong = ""
         except UserError as error:
             self.found, self.wrong = None, error.sentence

@@ -70,7 +70,7 @@ def _verdict(found: Preflight) -> Content:
 
 def _parts(found: Preflight, width: int) -> list[Content]:
     """The largest parts of the memory, as many as two lines hold."""
-    sizes = sorted(parts(found.estimate).items(), key=lambda item: -item[1])
+    sizes = sorted(parts(found).items(), key=lambda item: -item[1])
     lines = [""]
     for name, size in sizes:
         one = f"{name} {gib(size)}"

@@ -191,7 +191,7 @@ class Sitter:
         self.acks.note("screen", what=what)
 
     def go(self, key: str) -> None:
-        """To a pane, from another one, so that it is drawn anew; F2 over labels is the guideline."""
+        """To a pane, from another one, to be drawn anew; over labels F2 is the guideline."""
         if self.here in ("", key) or (self.here, key) == (F4, F2):
             self._show(F4 if key == F6 else F6)
         self._show(key)

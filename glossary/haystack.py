@@ -26,6 +26,7 @@ _MANY = 0.3
 _KEPT = 2_000_000
 # In fewer units than these it does not matter which one is looked for first.
 _FEW = 1 << 16
+_PIECE = 1 << 20
 
 
 class Haystack:
@@ -111,6 +112,10 @@ class Haystack:
         hits[places] = True
         return self._by_row(hits)
 
+    def prepare(self) -> None:
+        """Find out now what the first text of several letters would wait for."""
+        self._count(_NEWLINE)
+
     def _rarest_first(self, units: Rows) -> list[int]:
         """The places in `units`, that of the rarest of them first."""
         order = list(range(len(units)))
@@ -123,11 +128,14 @@ class Haystack:
         import numpy as np
 
         if self._counts is None:
-            self._counts = np.bincount(self._units, minlength=1 << 16)
-            first = _SYLLABLES[0]
+            counts = np.zeros(1 << 16, dtype=np.int64)
+            # NumPy counts in words of eight bytes: not of all units at once.
+            for start in range(0, len(self._units), _PIECE):
+                counts += np.bincount(self._units[start : start + _PIECE], minlength=1 << 16)
             for number, initial in enumerate(INITIALS):
-                start = first + number * _PER_INITIAL
-                self._counts[ord(initial)] += self._counts[start : start + _PER_INITIAL].sum()
+                start = _SYLLABLES[0] + number * _PER_INITIAL
+                counts[ord(initial)] += counts[start : start + _PER_INITIAL].sum()
+            self._counts = counts
         return int(self._counts[unit])
 
     def _by_row(self, hits: Rows) -> Rows:

@@ -122,6 +122,9 @@ class Listing:
         for initial in INITIALS:
             self._holding(initial)
             between()
+        for texts in (self._arrays.names, self._arrays.details):
+            texts.prepare()
+            between()
 
     def count(self, view: View) -> int:
         """How many terms pass."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -129,6 +130,7 @@ def _alone(extractor: Extractor, texts: Sequence[Example]) -> tuple[float, ...]:
 def free(opener: Opener) -> None:
     """Let go of the models that were loaded, and of the GPU's memory that they held."""
     opener.drop_models()
+    gc.collect()
     give_back()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():

@@ -135,10 +135,23 @@ def wait_for(
     on_progress: Progress | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> None:
-    """Until all of these runs have finished; raises as `train_missing`."""
+    """Until all of these runs have finished; raises as `train_missing`.
+
+    Interrupted, it says that they go on without it.
+    """
+    say = on_note or (lambda _sentence: None)
     Queue(space.runs).wake()
-    for rung, folder in waiting:
-        _wait(rung, folder, on_progress, on_note or (lambda _sentence: None))
+    try:
+        for rung, folder in waiting:
+            _wait(rung, folder, on_progress, say)
+    except KeyboardInterrupt:
+        say(
+            _(
+                "The trainings go on without this command, which waits for them again when it is "
+                "repeated; `kwtui runs list` shows them, `kwtui runs stop` and `rm` end them."
+            )
+        )
+        raise
 
 
 def missing(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import gc
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -161,8 +160,7 @@ def peak_memory() -> Iterator[PeakMemory]:
 
 
 def give_back() -> None:
-    """Hand memory that nothing uses any more back to the system, so that it is nobody's peak."""
-    gc.collect()
+    """Hand memory that was freed back to the system, so that it is in nobody's peak."""
     with contextlib.suppress(OSError, AttributeError):  # another C library than glibc
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -16,6 +16,8 @@ from typing import Any
 
 from engines.corpus.splits import TRAIN
 from engines.corpus.store import Corpus
+from engines.evaluation.answering import answers
+from engines.evaluation.keys import Ingredients
 from engines.evaluation.measuring import spread
 from engines.evaluation.metrics import Counts, score
 from engines.evaluation.significance import f1_difference, f1_interval
@@ -96,6 +98,7 @@ def search(
 ) -> Found:
     """The best prompt for the strategy under a budget of answered texts.
 
+    Answers are kept as the ladder's: a search that was stopped goes on where it was.
     Raises UserError where the budget does not do for two prompts, the strategy asks no model, or
     train or dev hold no labels.
     """
@@ -104,7 +107,7 @@ def search(
         raise UserError(_("The strategy {name} asks no model: there is no prompt to search."))
     train, dev = _texts(space)
     plan = _plan(budget, train, dev)
-    asked = _Asked(Opener(settings, space), settings, name, budget, on_progress)
+    asked = _Asked(space, settings, name, budget, on_progress)
     generator = random.Random(seed)
     pool = asked.right_ones(strategy, plan.pool)
     known = _definitions(space, strategy, train)
@@ -149,7 +152,8 @@ def _plan(budget: int, train: Sequence[Example], dev: Sequence[Example]) -> _Pla
     rest = unused if len(unused) >= len(some) else list(dev)
     least = len(pool) + FINALISTS * 2 * len(some)
     if budget < least:
-        raise UserError(_("A search needs at least {least} calls here.").format(least=least))
+        sentence = _("A search needs at least {least} calls here: --search {least}.")
+        raise UserError(sentence.format(least=least))
     left = budget - len(pool)
     judged = spread(rest, min(len(rest), max(len(some), left // 3 // FINALISTS)))
     return _Plan(pool, some, judged, (left - FINALISTS * len(judged)) // len(some))
@@ -167,36 +171,41 @@ def _texts(space: Workspace) -> tuple[list[Example], list[Example]]:
 
 
 class _Asked:
-    """Answers to prompts, counted."""
+    """Answers to prompts, counted; those of a search that was stopped are on disk."""
 
     def __init__(
         self,
-        opener: Opener,
+        space: Workspace,
         settings: Settings,
         name: str,
         budget: int,
         on_progress: Progress | None,
     ) -> None:
-        self._opener, self._settings, self._name = opener, settings, name
+        self._space, self._settings, self._name = space, settings, name
         self._budget, self._heard = budget, on_progress
+        self._opener = Opener(settings, space)
         self.calls = 0
-
-    @property
-    def left(self) -> int:
-        return max(0, self._budget - self.calls)
 
     def _counts(self, strategy: StrategySettings, texts: Sequence[Example]) -> tuple[Counts, ...]:
         known = {**self._settings.strategies, self._name: strategy}
-        self._opener.use(self._settings.model_copy(update={"strategies": known}))
-        extractor = self._opener.extractor(self._name)
-        bare = [Example(example.id, example.text) for example in texts]
-        predictions = []
-        for prediction in extractor.extract(bare):
-            predictions.append(prediction)
-            self.calls += 1
-            if self._heard is not None:
-                self._heard(self._name, min(self.calls, self._budget), self._budget)
-        return score(texts, predictions).per_text
+        settings = self._settings.model_copy(update={"strategies": known})
+        self._opener.use(settings)
+        found = answers(
+            self._space,
+            self._opener,
+            Ingredients(self._space, settings, texts),
+            self._name,
+            strategy,
+            texts,
+            timed=False,
+            on_progress=self._count,
+        )
+        self.calls += len(texts)
+        return score(texts, found.predictions).per_text
+
+    def _count(self, name: str, done: int, _total: int) -> None:
+        if self._heard is not None:
+            self._heard(name, min(self.calls + done, self._budget), self._budget)
 
     def tried(
         self, strategy: StrategySettings, changes: Mapping[str, Any], texts: Sequence[Example]

@@ -92,10 +92,16 @@ def search_lines(found: Found) -> list[str]:
     """What the search found beside what was there, and the section that uses it."""
     from engines.evaluation.advice import p_words
 
-    said = _(
-        "Best of {count} prompts for {strategy}: F1 {f1} ({low}-{high}) on {texts} dev texts, "
-        "{gain} points over the present one (p {p}), after {calls} calls."
-    )
+    if found.best.changes:
+        said = _(
+            "Best of {count} prompts for {strategy}: F1 {f1} ({low}-{high}) on {texts} dev texts, "
+            "{gain} points over the present one (p {p}), after {calls} calls."
+        )
+    else:
+        said = _(
+            "The present prompt of {strategy} stays: F1 {f1} ({low}-{high}) on {texts} dev texts, "
+            "the best of {count} after {calls} calls."
+        )
     lines = [
         said.format(
             count=len(found.tried),
@@ -109,11 +115,13 @@ def search_lines(found: Found) -> list[str]:
             calls=found.calls,
         )
     ]
-    if not found.best.changes:
-        return [*lines, _("No prompt was better than the present one.")]
-    lines.append(
-        _("The winner of many is flattered by its choice: measure it on another split before use.")
-    )
+    if found.best.changes:
+        lines.append(
+            _(
+                "The winner of many is flattered by its choice: measure it on another split before "
+                "use."
+            )
+        )
     return lines
 
 

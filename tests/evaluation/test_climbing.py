@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,8 @@ from engines.evaluation.results import LadderResult, RungResult
 from engines.evaluation.rungs import seed_models, standing
 from engines.evaluation.search import search
 from engines.evaluation.sweeps import parse_sweep, trained_variants, with_variants
-from engines.records import Example, ground
+from engines.extraction.extractor import Extractor
+from engines.records import Example, Prediction, ground
 from engines.settings import StrategySettings, load
 from engines.training.queue import Queue
 from engines.training.runs import list_runs, stop_now
@@ -235,6 +237,38 @@ def test_a_search_reads_train_and_dev_and_keeps_to_its_budget(
     assert scored == {20}
     with pytest.raises(UserError, match="at least"):
         search(taught, load(taught.root), "prompt", 50)
+
+
+def test_a_search_that_was_stopped_asks_nothing_again(
+    taught: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load(taught.root)
+
+    def stop_at(calls: int) -> Callable[[str, int, int], None]:
+        def heard(_name: str, done: int, total: int) -> None:
+            assert done <= total == 230
+            if done == calls:
+                raise KeyboardInterrupt
+
+        return heard
+
+    with pytest.raises(KeyboardInterrupt):
+        search(taught, settings, "prompt", 230, on_progress=stop_at(97))
+    asked: list[str] = []
+    extract = Extractor.extract
+
+    def watched(self: Extractor, texts: Iterable[Example], **more: Any) -> Iterator[Prediction]:
+        for prediction in extract(self, texts, **more):
+            asked.append(prediction.id)
+            yield prediction
+
+    monkeypatch.setattr(Extractor, "extract", watched)
+    found = search(taught, settings, "prompt", 230)
+    # One text more for each prompt that is left and each finalist, which warms it up.
+    assert 220 - 97 < len(asked) <= 220 - 97 + 8
+    asked.clear()
+    assert search(taught, settings, "prompt", 230) == found
+    assert asked == []
 
 
 def test_a_search_may_define_terms_of_the_glossary_that_training_labels(taught: Workspace) -> None:

@@ -82,7 +82,9 @@ class ContextView(GlossaryView):
         await self.changed()
 
     async def changed(self, term_id: str = "") -> None:
-        """Read the records anew."""
+        """Read the records anew, if they are looked at; else that is done when they are."""
+        if self.pane.view is not self:
+            return
         kinds = await self.ask("record_kinds")
         if kinds is not None:
             self._kinds = kinds

@@ -137,7 +137,7 @@ class AdjudicateView(DatasetView, can_focus=True):
             "",
             _("Texts come here that people labeled differently, each under an own name:"),
             "`kwtui --annotator NAME`",
-            _("The share of texts that two people get is `overlap` of [curation] in config.toml."),
+            _("How many texts two people get: `overlap` of [curation] in config.toml."),
             _("{key} goes on to the checks.").format(key=key),
         )
         return [Content(f" {line}") for line in words]

@@ -39,6 +39,8 @@ class Previewer:
         self._timer: Timer | None = None
         self._request: Request | None = None
         self._known: dict[Term, TermPreview] = {}
+        # The answer for every term while there is no corpus.
+        self._nothing: TermPreview | None = None
 
     @property
     def busy(self) -> bool:
@@ -52,7 +54,7 @@ class Previewer:
             return
         self.stop()
         self.term = term
-        self.found = self._known.get(term) if term is not None else None
+        self.found = self._known.get(term, self._nothing) if term is not None else None
         if term is not None and self.found is None:
             self._timer = self._owner.set_timer(_PAUSE, self._start)
         self._show()
@@ -60,6 +62,7 @@ class Previewer:
     def forget(self) -> None:
         """The corpus may hold other texts now."""
         self._known.clear()
+        self._nothing = None
 
     def stop(self) -> None:
         """Ask nothing any more."""
@@ -90,6 +93,7 @@ class Previewer:
             if len(self._known) > _KEPT:
                 self._known.clear()
             self._known[term] = self.found = found
+            self._nothing = None if found.total else found
             self._show()
 
 

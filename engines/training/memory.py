@@ -40,8 +40,9 @@ SLACK_GPU = 0.06
 # most so many bytes, for large tensors are mapped on their own. Of kw-mini's first step autograd
 # keeps 244 MiB, and the heap grows by 481; by 255 with every tensor mapped on its own
 # (MALLOC_MMAP_THRESHOLD_), which makes a step a quarter slower. Holes of whole runs: 187 MiB beside
-# 267, 208 beside 297, 170 beside 557. Without adapters the holes of the start are filled.
-HOLES, HOLES_MOST = 0.72, 205 * MIB
+# 267, 208 beside 297, 170 beside 557. Without adapters the holes of the start are filled, and 20 to
+# 58 MiB were left in four runs.
+HOLES, HOLES_MOST, HOLES_FULL = 0.72, 205 * MIB, 32 * MIB
 EIGHT_BIT, PAGED = 2.05, 0.1
 
 
@@ -206,7 +207,7 @@ def _reserve(job: Job, passing: int) -> int:
     """What the allocator holds beyond what is in use, by the bytes that come and go."""
     if job.gpu:
         return round(SLACK_GPU * passing) + 16 * MIB
-    return min(round(HOLES * passing), HOLES_MOST) if job.adapted else 0
+    return min(round(HOLES * passing), HOLES_MOST) if job.adapted else HOLES_FULL
 
 
 def _moments(

@@ -13,7 +13,7 @@ from typing import Any
 
 from engines import hardware
 from engines.hardware import GIB, Gpu
-from engines.training.calibration import Pace, Trial, calibrate, kept
+from engines.training.calibration import BUSY, Pace, Trial, calibrate, kept
 from engines.training.memory import Estimate, Job, estimate
 from engines.training.preflight_job import DataShape, Setting, measure, setting_of
 from engines.training.proposals import Proposal, proposals
@@ -205,12 +205,17 @@ def _trial(setting: Setting, data: DataShape) -> Trial:
 
 def _pace(setting: Setting, data: DataShape, *, trial: bool) -> tuple[Pace | None, list[str]]:
     wanted = _trial(setting, data)
-    if not trial:
-        return kept(wanted), []
     try:
-        return calibrate(wanted), []
+        pace = calibrate(wanted) if trial else kept(wanted)
     except UserError as error:
         return None, [error.sentence]
+    if pace is None or pace.busy <= BUSY:
+        return pace, []
+    message = _(
+        "Other work had {share} of the processor during the trial: the time holds beside such "
+        "work. The next trial takes its place."
+    )
+    return pace, [message.format(share=f"{pace.busy:.0%}")]
 
 
 def _step_seconds(setting: Setting, data: DataShape, pace: Pace | None) -> float | None:

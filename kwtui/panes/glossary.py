@@ -227,10 +227,10 @@ class GlossaryPane(Pane):
             self._mark = mark
             terms = self._views.get("terms")
             latest = await self.view.ask("version")
-            if terms is not None and latest == terms.rows.version:  # type: ignore[attr-defined]
-                return
             for view in self._views.values():
-                await view.changed()
+                # The table and the log are written back to the disk without a change of terms.
+                if view is not terms or latest != terms.rows.version:  # type: ignore[attr-defined]
+                    await view.changed()
 
     def _stamp(self) -> tuple[int, ...]:
         path = self.bench.workspace.glossary_path.with_suffix(".sqlite")

@@ -140,7 +140,7 @@ def _filters(terminal: Terminal) -> Iterator[float]:
 def _edits(terminal: Terminal) -> Iterator[float]:
     """Milliseconds from Enter in a cell to its row being painted, when it is on disk."""
     press(terminal, HOME)
-    for number in range(12):
+    for number in range(30):
         press(terminal, DOWN)
         press(terminal, RIGHT * 3)
         press(terminal, "\r")

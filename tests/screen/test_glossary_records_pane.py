@@ -8,6 +8,7 @@ from glossary.store import Glossary
 from glossary.term import Term
 from tests.screen.conftest import Stage, perform
 from tests.screen.sheets import fill_glossary, names, open_glossary, stored
+from tests.screen.test_snapshots import compare, picture
 
 DRUGS = Path(__file__).resolve().parents[1] / "data" / "drugs"
 
@@ -71,7 +72,12 @@ def test_records_are_looked_through_searched_and_opened_with_their_terms(space: 
         await stage.type("발열")
         await stage.until(lambda: "1 record" in stage.text and "b.json" in stage.text)
         assert "depositMethodQesitm: 서늘한 곳" in stage.text
-        await stage.press("enter", "enter")
+        await stage.press("down")
+        await stage.idle()
+        stage.app.say("")
+        await stage.pilot.pause()
+        compare("glossary-records-80x24", picture(stage))
+        await stage.press("enter")
         await stage.until(lambda: "Enter opens the term" in stage.text)
         assert "가상제약" in stage.text and "열이 남" in stage.text
         assert "gone" not in stage.text and "\x1b" not in stage.text

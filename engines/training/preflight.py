@@ -241,8 +241,8 @@ def _judgement_seconds(setting: Setting, data: DataShape, pace: Pace) -> float:
 
     A slot that is free takes the next text, so passes are the answers' tokens over the slots, and
     one more for each round of new prompts. What drafts save, the last texts, which have the slots
-    to themselves, take again: 92 passes for 100 texts of the demo, 91 foretold. Prompts go through
-    the layers at the pace of a step's forward pass.
+    to themselves, take again: 92 to 97 passes for 100 texts of the demo, 97 foretold. Prompts go
+    through the layers at the pace of a step's forward pass.
     """
     slots = max(1, setting.eval_rows)
     passes = data.dev_answers / slots + data.dev_texts / slots

@@ -109,8 +109,12 @@ class DatasetPane(Pane):
         self.query_one("#head", Lines).show([Content(" " + sentence)])
 
     async def _beat(self) -> None:
+        """Keep what is claimed; a disk that is full for a while ends nothing."""
         if self.store is not None and self.store.exists and self.view is not None:
-            await self.store.heartbeat()
+            try:
+                await self.store.heartbeat()
+            except UserError as error:
+                self.bench.warn(error.sentence, "error")
 
     def on_unmount(self) -> None:
         """Let the claimed texts go."""

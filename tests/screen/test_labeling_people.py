@@ -20,7 +20,7 @@ WORD = "천천히"
 FIRST = """
 size 80x24
 key f4
-wait "The quick model has learnt" 60
+wait "The quick model has learnt" 150
 wait idle 60
 expect "Learnt"
 key enter

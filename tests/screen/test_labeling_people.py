@@ -76,7 +76,7 @@ def test_the_second_annotator_is_blind_to_the_first_until_both_have_labeled(
     for name, script in (("kim", FIRST), ("lee", SECOND)):
         play = tmp_path / f"{name}.play"
         play.write_text(script, encoding="utf-8")
-        done = kwtui("-w", shared.root, "--annotator", name, "play", play)
+        done = kwtui("-w", shared.root, "--annotator", name, "play", play, timeout=240)
         assert done.returncode == 0, done.stderr
     assert labels(shared, "t0", "kim") == ("labeled", [WORD])
     status, surfaces = labels(shared, "t0", "lee")

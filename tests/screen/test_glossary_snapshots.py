@@ -45,6 +45,8 @@ def test_the_sheet(
 
     async def story(stage: Stage) -> None:
         await open_glossary(stage)
+        # On a busy machine the sheet may be there before it knows how wide it is.
+        await stage.until(lambda: ("Source" in stage.text) == (size[0] >= 100))
         await go_to(stage, "두통")
         await stage.press("space", "right", "right")
         await go_to(stage, "파스")

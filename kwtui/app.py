@@ -25,6 +25,7 @@ from glossary.i18n import _, ngettext_
 from glossary.text import printable
 from kwtui import keymap
 from kwtui.choices import ScreenChoices
+from kwtui.launch import terminal_gone
 from kwtui.looks import Looks
 from kwtui.panes import PaneSpec, panes
 from kwtui.screen_state import ScreenState
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from kwtui.panes.base import Pane
 
 LEAVE_SECONDS = 0.4
+# How often a terminal that is gone without a signal is looked for.
+GONE_SECONDS = 2.0
 # A note stays as long as it takes to read, ten letters a second.
 _NOTE_SECONDS, _READ_A_SECOND = 8.0, 10.0
 Command = Callable[[], object]
@@ -365,16 +368,26 @@ class Workbench(Looks, App[None]):
         self.kept.write()
 
     def _heed_signals(self) -> None:
-        """A lost connection (SIGHUP) and SIGTERM keep the state and the text, then end the app."""
+        """A lost connection and SIGTERM keep the state and the text, then end the app."""
         if self.is_headless:
             return
         loop = asyncio.get_running_loop()
+        left: list[int] = []
 
         def leave(number: int) -> None:
+            if left:
+                return
+            left.append(number)
             self.keep()
             # The terminal may be gone, and then leaving it may never end.
             loop.call_later(2 * LEAVE_SECONDS, os._exit, 128 + number)
             self.run_worker(self.finish(128 + number))
 
+        def look() -> None:
+            if terminal_gone():
+                leave(signal.SIGHUP)
+
         for number in (signal.SIGHUP, signal.SIGTERM):
             loop.add_signal_handler(number, leave, number)
+        if os.isatty(0):
+            self.set_interval(GONE_SECONDS, look)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,16 @@ from glossary.errors import UserError
 def has_terminal() -> bool:
     """Whether a person sits at both ends: keys come from a terminal and the screen goes to one."""
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def terminal_gone(descriptor: int = 0) -> bool:
+    """Whether the other end of a terminal is closed, which only its own session is sent SIGHUP for.
+
+    An app of another session would read the empty terminal without end.
+    """
+    found = select.poll()
+    found.register(descriptor, 0)
+    return any(flags & select.POLLHUP for _fd, flags in found.poll(0))
 
 
 def open_workspace(space: Workspace) -> int:

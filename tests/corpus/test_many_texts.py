@@ -51,6 +51,8 @@ def rows(corpus: Corpus) -> dict[str, list[tuple[object, ...]]]:
     """Everything but the times of events."""
     tables = ("texts", "labelings", "labels", "splits", "tallies")
     found = {name: list(corpus.db.execute(f"SELECT * FROM {name}")) for name in tables}
+    # A status that no text has any more may keep a row of noughts.
+    found["tallies"] = [row for row in found["tallies"] if row[2]]
     found["made"] = sorted(
         corpus.db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
     )

@@ -78,7 +78,7 @@ def test_models_with_their_cards(space: Workspace) -> None:
     async def story(stage: Stage) -> None:
         await opened(stage)
         assert "kw-mini" in stage.text and "3.87M" in stage.text
-        assert "first edition" in stage.text
+        assert "second edition" in stage.text
         await stage.press("c")
         await stage.until(lambda: "Esc closes" in stage.text)
         assert "A Gemma 3 text model of 3.9 million parameters" in stage.text
@@ -121,7 +121,7 @@ def test_a_file_is_exported_and_the_card_is_there(space: Workspace) -> None:
         await stage.press("e")
         await stage.until(lambda: "kw-mini-2-gguf" in stage.text)
         await stage.press("escape", "escape")
-        await stage.until(lambda: "first edition" in stage.text)
+        await stage.until(lambda: "second edition" in stage.text)
 
     perform(story, space)
     folder = space.models / "kw-mini-gguf"

@@ -45,6 +45,7 @@ def train_scratch(
     """
     import torch
 
+    _keep_few_primitives()
     out.mkdir(parents=True, exist_ok=True)
     model_dir = out / "model"
     model_dir.mkdir(exist_ok=True)
@@ -73,6 +74,14 @@ def train_scratch(
         _write_figures(model_dir / "training.json", size, batches, len(records), left_out, seconds)
         events.write("end", seconds=round(seconds, 1))
     return model_dir
+
+
+def _keep_few_primitives() -> None:
+    """Bound what oneDNN keeps: by default something for each of 1,024 shapes of a batch.
+
+    Measured with kw-mini on the CPU: 2.6 GB after 120 steps, and 1.7 GB so, in the same time.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
 
 
 def _batches(

@@ -26,14 +26,14 @@ def main(model: str, address: str, context: int, threads: int) -> None:
     parameters.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
     disabled = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     parameters.flash_attn_type = disabled
-    server = xllamacpp.Server(parameters)
+    _server = xllamacpp.Server(parameters)
     os.write(1, b"ready\n")
     os.dup2(2, 1)
     while os.read(0, 1024):
         pass
-    del server
     # The folder of the socket is this process's alone, and whoever asked for it may be dead.
     shutil.rmtree(Path(address).parent, ignore_errors=True)
+    # The server's own end may wait for ever, for a thread that was told to stop too early.
     os._exit(0)
 
 

@@ -170,14 +170,6 @@ class Glossary(present.Present):
             self._excluded = sorted(found, key=lambda term: (term.canonical, term.id))
         return list(self._excluded)
 
-    def changes_since(self, position: int) -> dict[str, Term | None]:
-        """The terms changed after `position` as they are now, by id; None: removed."""
-        keys = self.journal.touched(position)
-        self.journal.forget(keys)
-        ids = self.journal.ids_of(keys).values()
-        now = self.get_many(ids)
-        return {term_id: now.get(term_id) for term_id in ids}
-
     def matcher(self) -> Matcher:
         """The matcher over all terms; changes are laid over it."""
         if self._matcher is None or self._matcher.worn:

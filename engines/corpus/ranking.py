@@ -63,22 +63,6 @@ def predictions(corpus: Core, text_id: str) -> dict[str, Answer]:
     }
 
 
-def unpredicted(corpus: Core, strategy: str, limit: int) -> list[tuple[str, str]]:
-    """Id and text of texts that wait for a label and have no answer of the strategy yet."""
-    with sentences(corpus.path):
-        return corpus.db.execute(
-            "SELECT t.id, t.text FROM texts t WHERE t.wants > 0 AND NOT EXISTS (SELECT 1 FROM"
-            " predictions p WHERE p.text_key = t.key AND p.strategy = ?) ORDER BY t.key LIMIT ?",
-            (strategy, limit),
-        ).fetchall()
-
-
-def forget_predictions(corpus: Core, strategy: str) -> None:
-    """Drop a strategy's answers, since it has learned since."""
-    with corpus.transaction():
-        corpus.db.execute("DELETE FROM predictions WHERE strategy = ?", (strategy,))
-
-
 def uncertain_strategies(corpus: Core) -> list[str]:
     """Strategies that said of waiting texts how unsure they are, the quick model first."""
     with sentences(corpus.path):

@@ -16,7 +16,6 @@ from engines.settings import Settings, StrategySettings, load
 from engines.training.folder import RunFolder, replace_file
 from engines.training.launching import default_values, launch, whole_recipe
 from engines.training.queue import Conditions, Queue
-from engines.training.recipe import checked
 from engines.training.runs import look
 from engines.workspace import Workspace
 from glossary.errors import FailedError, UserError
@@ -320,8 +319,3 @@ def register(space: Workspace, settings: Settings, names: Iterable[str], base: s
     replace_file(space.config, text)
     load(space.root)
     return fresh
-
-
-def check_recipe(values: Mapping[str, Any]) -> None:
-    """Raise UserError when changes do not fit a recipe."""
-    checked(values, _("the options"))

@@ -34,11 +34,6 @@ class Interval:
     texts: int
     level: float = LEVEL
 
-    @property
-    def half_width(self) -> float:
-        """Half the interval: the "± points" that a person reads, as a fraction."""
-        return (self.high - self.low) / 2
-
     def to_json(self) -> dict[str, float]:
         """The fields as one object."""
         names = ("value", "low", "high", "texts", "level")

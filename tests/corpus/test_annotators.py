@@ -14,12 +14,10 @@ from engines.corpus.queue import LEASE, Filter, Queue
 from engines.corpus.ranking import (
     Answer,
     disagreement_name,
-    forget_predictions,
     predictions,
     rank_disagreement,
     rank_terms,
     save_predictions,
-    unpredicted,
 )
 from engines.corpus.schema import ADJUDICATOR
 from engines.corpus.statistics import by_split, progress
@@ -256,9 +254,7 @@ def test_the_queue_by_predictions(corpus: Corpus) -> None:
     found = [i.id for i in Queue(corpus, "ann", order="disagreement", ranking=name).peek(3)]
     assert found == ["t3", "t4", "t0"]
     assert predictions(corpus, "t3")["quick"].keywords == (PAS,)
-    assert [name for name, _text in unpredicted(corpus, "quick", 2)] == ["t30", "t31"]
-    forget_predictions(corpus, "quick")
-    assert set(predictions(corpus, "t3")) == {"rag"}
+    assert set(predictions(corpus, "t3")) == {"quick", "rag"}
 
 
 def test_the_queue_by_terms_that_nobody_has_labeled(corpus: Corpus) -> None:
